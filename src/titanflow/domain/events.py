@@ -1,0 +1,416 @@
+"""The vocabulary of the ledger, read first: every fact that a session can record, external ones before decided ones.
+
+Events are frozen, past tense and versioned by their tag. `at` is event time, `cause` the seq of the event that a
+decided event follows from; an event's own seq is its place in the ledger. Units: see `titanflow.domain.types`.
+"""
+
+from typing import ClassVar, get_args
+
+from msgspec import Struct
+
+from titanflow.domain.instruments import Instrument, TradingCalendar
+from titanflow.domain.session_settings import ContenderSpec, FeedSpec, SessionSettings
+from titanflow.domain.types import (
+    ContenderId,
+    DenialCode,
+    ExecutionMode,
+    FeedStatus,
+    FillId,
+    InstrumentId,
+    KillTrigger,
+    Money,
+    Nanos,
+    OperatorAction,
+    OrderId,
+    OrderPurpose,
+    OrderType,
+    Price,
+    Quantity,
+    Ratio,
+    RiskCommand,
+    Side,
+    TradingStatus,
+)
+
+Context = tuple[tuple[str, int | float | str], ...]
+"""The numbers behind a verdict: (name, value) pairs in a fixed order."""
+Features = tuple[tuple[str, float], ...]
+"""(feature name, value) or (feature name, contribution) pairs in a fixed order."""
+
+
+class Event(Struct, frozen=True, array_like=True, gc=False):
+    """A fact of the session. Its bytes are the same in every run that decides the same."""
+
+    external: ClassVar[bool] = False
+
+
+# --- what comes from outside -----------------------------------------------------------------------------------------
+
+
+class SessionStarted(Event, tag="session_started", frozen=True, array_like=True, gc=False):
+    """A session opened: everything that its decisions depend on besides the events that follow."""
+
+    external: ClassVar[bool] = True
+    at: Nanos
+    identity: str
+    """What derived ids begin with: the session's own name, or for a deterministic run a hash of its inputs."""
+    seed: int
+    settings: SessionSettings
+    instruments: tuple[Instrument, ...]
+    calendars: tuple[TradingCalendar, ...]
+    contenders: tuple[ContenderSpec, ...]
+    feed: FeedSpec
+    code_version: str
+
+
+class TickReceived(Event, tag="tick", frozen=True, array_like=True, gc=False):
+    """A trade printed that may set the last price."""
+
+    external: ClassVar[bool] = True
+    at: Nanos
+    instrument: InstrumentId
+    price: Price
+    size: Quantity
+
+
+class OffMarketPrintReceived(Event, tag="off_market_print", frozen=True, array_like=True, gc=False):
+    """A trade printed whose sale conditions keep it from setting a price (late, average price …): it is volume only."""
+
+    external: ClassVar[bool] = True
+    at: Nanos
+    instrument: InstrumentId
+    price: Price
+    size: Quantity
+
+
+class ClockAdvanced(Event, tag="clock", frozen=True, array_like=True, gc=False):
+    """Event time reached a whole second; it stands before every event of that second. Long silences are jumped."""
+
+    external: ClassVar[bool] = True
+    at: Nanos
+
+
+class FeedStatusChanged(Event, tag="feed_status", frozen=True, array_like=True, gc=False):
+    """The feed of an instrument went silent, came back, showed a gap, or the whole feed ended (instrument empty)."""
+
+    external: ClassVar[bool] = True
+    at: Nanos
+    instrument: InstrumentId
+    status: FeedStatus
+    silent_nanos: Nanos
+    """Time since the instrument's last tick."""
+
+
+class OperatorCommanded(Event, tag="operator", frozen=True, array_like=True, gc=False):
+    """A person gave an order. `contender` empty means all; `order_id` names the held order to approve or deny."""
+
+    external: ClassVar[bool] = True
+    at: Nanos
+    action: OperatorAction
+    operator: str
+    contender: ContenderId
+    order_id: OrderId
+    reason: str
+
+
+class SessionEnded(Event, tag="session_ended", frozen=True, array_like=True, gc=False):
+    """No event from outside follows; deciders finish what they owe."""
+
+    external: ClassVar[bool] = True
+    at: Nanos
+    reason: str
+
+
+# --- decided by signal -----------------------------------------------------------------------------------------------
+
+
+class BarClosed(Event, tag="bar", frozen=True, array_like=True, gc=False):
+    """A bar of `seconds` that opened at `opened_at` is complete. Bars without a price-setting trade are never made."""
+
+    cause: int
+    at: Nanos
+    instrument: InstrumentId
+    seconds: int
+    opened_at: Nanos
+    open: Price
+    high: Price
+    low: Price
+    close: Price
+    volume: Quantity
+    ticks: int
+
+
+class Explanation(Struct, frozen=True, array_like=True, gc=False):
+    """Why a model spoke: contributions of its features that add up, with the base value, to its raw score."""
+
+    method: str
+    base_value: float
+    score: float
+    contributions: Features
+
+
+class SignalGenerated(Event, tag="signal", frozen=True, array_like=True, gc=False):
+    """A contender wants to buy or sell. `price` is the last price it saw, `atr` the average true range (0: unknown)."""
+
+    cause: int
+    at: Nanos
+    contender: ContenderId
+    instrument: InstrumentId
+    side: Side
+    confidence: float
+    price: Price
+    atr: Price
+    order_type: OrderType
+    order_price: Price
+    """Limit or stop price; 0 for a market order."""
+    features: Features
+    explanation: Explanation
+    model_hash: str
+
+
+# --- decided by risk -------------------------------------------------------------------------------------------------
+
+
+class OrderApproved(Event, tag="order_approved", frozen=True, array_like=True, gc=False):
+    """Risk approved: an order of this size may go to execution. `cause` is the signal, the operator or the clock."""
+
+    cause: int
+    at: Nanos
+    order_id: OrderId
+    contender: ContenderId
+    instrument: InstrumentId
+    side: Side
+    quantity: Quantity
+    order_type: OrderType
+    order_price: Price
+    stop_price: Price
+    """Protective stop to attach to the entry; 0 for none."""
+    purpose: OrderPurpose
+    decision_price: Price
+    confidence: float
+    signal: int
+    """Seq of the SignalGenerated behind it; 0 where no signal asked."""
+    context: Context
+    """The numbers that sized it and the limits that it passed."""
+
+
+class OrderDenied(Event, tag="order_denied", frozen=True, array_like=True, gc=False):
+    """Risk denied what a signal (or a lapsed or refused hold) asked for."""
+
+    cause: int
+    at: Nanos
+    contender: ContenderId
+    instrument: InstrumentId
+    side: Side
+    signal: int
+    order_id: OrderId
+    """The held order that lapsed or was denied by an operator; empty for a signal denied at once."""
+    code: DenialCode
+    context: Context
+
+
+class OrderHeld(Event, tag="order_held", frozen=True, array_like=True, gc=False):
+    """An order waits for a person until `expires_at`; approved, it goes out under this id, sized anew."""
+
+    cause: int
+    at: Nanos
+    order_id: OrderId
+    contender: ContenderId
+    instrument: InstrumentId
+    side: Side
+    quantity: Quantity
+    decision_price: Price
+    signal: int
+    code: DenialCode
+    expires_at: Nanos
+
+
+class RiskCommandIssued(Event, tag="risk_command", frozen=True, array_like=True, gc=False):
+    """Risk orders everyone, or those who serve one contender (empty: all), to liquidate, ask a person, or go on."""
+
+    cause: int
+    at: Nanos
+    command: RiskCommand
+    contender: ContenderId
+    reason: str
+    rolling_sharpe: float | None
+    rolling_accuracy: float | None
+
+
+class KillSwitchTripped(Event, tag="kill_switch", frozen=True, array_like=True, gc=False):
+    """Trading stopped for a contender (empty: for all) until an operator resumes it."""
+
+    cause: int
+    at: Nanos
+    contender: ContenderId
+    trigger: KillTrigger
+    equity: Money
+    opening_equity: Money
+    drawdown: Ratio
+    consecutive_losses: int
+
+
+class ModelRolledBack(Event, tag="model_rolled_back", frozen=True, array_like=True, gc=False):
+    """A contender's rolling performance fell below a floor: from now on a person approves its orders."""
+
+    cause: int
+    at: Nanos
+    contender: ContenderId
+    metric: str
+    """`sharpe` or `accuracy`: the first that fell below its floor."""
+    value: float
+    threshold: float
+    rolling_sharpe: float | None
+    rolling_accuracy: float | None
+    round_trips: int
+
+
+# --- decided by execution --------------------------------------------------------------------------------------------
+
+
+class OrderRejected(Event, tag="order_rejected", frozen=True, array_like=True, gc=False):
+    """The executor's last gate refused an approved order."""
+
+    cause: int
+    at: Nanos
+    order_id: OrderId
+    contender: ContenderId
+    instrument: InstrumentId
+    code: DenialCode
+    context: Context
+
+
+class OrderSubmitted(Event, tag="order_submitted", frozen=True, array_like=True, gc=False):
+    """An order works in the market, from `active_at` on (event time plus latency)."""
+
+    cause: int
+    at: Nanos
+    order_id: OrderId
+    parent_id: OrderId
+    """The entry that a protective stop belongs to; empty otherwise."""
+    contender: ContenderId
+    instrument: InstrumentId
+    side: Side
+    quantity: Quantity
+    order_type: OrderType
+    order_price: Price
+    purpose: OrderPurpose
+    decision_price: Price
+    active_at: Nanos
+    mode: ExecutionMode
+
+
+class OrderFilled(Event, tag="order_filled", frozen=True, array_like=True, gc=False):
+    """A part or all of an order traded."""
+
+    cause: int
+    at: Nanos
+    fill_id: FillId
+    order_id: OrderId
+    contender: ContenderId
+    instrument: InstrumentId
+    side: Side
+    quantity: Quantity
+    price: Price
+    fee: Money
+    slippage: Price
+    """Executed minus decision price, dollars a share (1e-9), in the market's direction (not sign-adjusted)."""
+    remaining: Quantity
+    """What still works of the order; 0 when it is filled."""
+    purpose: OrderPurpose
+    realized_pnl: Money
+    """Realized by this fill on average cost, before its fee."""
+    mode: ExecutionMode
+
+
+class OrderCancelled(Event, tag="order_cancelled", frozen=True, array_like=True, gc=False):
+    """The rest of an order no longer works."""
+
+    cause: int
+    at: Nanos
+    order_id: OrderId
+    contender: ContenderId
+    instrument: InstrumentId
+    remaining: Quantity
+    code: DenialCode
+
+
+# --- decided by the leaderboard --------------------------------------------------------------------------------------
+
+
+class Standing(Struct, frozen=True, array_like=True, gc=False):
+    """One contender's place: its books marked to the last prices and the statistics of its equity curve.
+
+    Formulas and their sources: `titanflow.risk.performance` and docs/ARCHITECTURE.md. None where too little is known.
+    """
+
+    contender: ContenderId
+    status: TradingStatus
+    cash: Money
+    equity: Money
+    realized_pnl: Money
+    """Before fees."""
+    unrealized_pnl: Money
+    fees: Money
+    gross_exposure: Money
+    open_positions: int
+    fills: int
+    trades: int
+    """Closed round trips."""
+    wins: int
+    traded_notional: Money
+    total_return: Ratio
+    max_drawdown: Ratio
+    profit_factor: float | None
+    sharpe: float | None
+    sortino: float | None
+    calmar: float | None
+    exposure: Ratio
+    """Part of the sampled times at which it held a position."""
+    turnover: Ratio
+    """Traded notional over average equity."""
+
+
+class LeaderboardPublished(Event, tag="leaderboard", frozen=True, array_like=True, gc=False):
+    """Standings, best equity first (ties by contender id)."""
+
+    cause: int
+    at: Nanos
+    standings: tuple[Standing, ...]
+    total_equity: Money
+    max_drawdown: Ratio
+    """Of the equity of all contenders together; so are the next two."""
+    sharpe: float | None
+    sortino: float | None
+
+
+AnyEvent = (
+    SessionStarted
+    | TickReceived
+    | OffMarketPrintReceived
+    | ClockAdvanced
+    | FeedStatusChanged
+    | OperatorCommanded
+    | SessionEnded
+    | BarClosed
+    | SignalGenerated
+    | OrderApproved
+    | OrderDenied
+    | OrderHeld
+    | RiskCommandIssued
+    | KillSwitchTripped
+    | ModelRolledBack
+    | OrderRejected
+    | OrderSubmitted
+    | OrderFilled
+    | OrderCancelled
+    | LeaderboardPublished
+)
+"""Every event that a ledger may hold."""
+
+EVENT_TYPES: tuple[type[Event], ...] = get_args(AnyEvent)
+
+
+def tag_of(event_type: type[Event]) -> str:
+    """The name under which events of this type are stored and shown."""
+    return str(event_type.__struct_config__.tag)

@@ -1,0 +1,70 @@
+"""What can be traded and when: instruments, their fees and increments, and the opening hours of their venues."""
+
+from bisect import bisect_right
+from enum import StrEnum
+
+from msgspec import Struct
+
+from titanflow.domain.types import InstrumentId, Money, Nanos, Price, Quantity, Ratio
+
+
+class InstrumentKind(StrEnum):
+    """What an instrument is; an index is quoted but cannot be traded."""
+
+    EQUITY = "equity"
+    CRYPTO_SPOT = "crypto_spot"
+    PERPETUAL = "perpetual"
+    INDEX = "index"
+
+
+class FeeSchedule(Struct, frozen=True, array_like=True):
+    """Commission of one fill: a part of its notional plus an amount a unit, at least `minimum` (dollars in 1e-9)."""
+
+    notional_ratio: Ratio = 0
+    per_unit: Price = 0
+    minimum: Money = 0
+
+
+class Instrument(Struct, frozen=True, array_like=True):
+    """One symbol on one venue. Increments are the steps in which orders may be priced and sized (1e-9 units)."""
+
+    id: InstrumentId
+    symbol: str
+    venue: str
+    kind: InstrumentKind
+    price_increment: Price
+    quantity_increment: Quantity
+    calendar: str
+    currency: str
+    fees: FeeSchedule
+
+    @property
+    def tradable(self) -> bool:
+        """False for an index."""
+        return self.kind is not InstrumentKind.INDEX
+
+
+class TradingCalendar(Struct, frozen=True, array_like=True):
+    """Regular sessions of a venue as [open, close) in nanoseconds UTC, ascending; `always_open` for crypto venues.
+
+    The sessions that a trading session may need are recorded with it, so that deciding and replaying ask no library.
+    """
+
+    id: str
+    always_open: bool
+    sessions: tuple[tuple[Nanos, Nanos], ...]
+
+    def session_at(self, at: Nanos) -> tuple[Nanos, Nanos] | None:
+        """The [open, close) that contains `at`, or None when the venue is closed or always open (see `always_open`)."""
+        index = bisect_right(self.sessions, at, key=_opening) - 1
+        if index >= 0 and at < self.sessions[index][1]:
+            return self.sessions[index]
+        return None
+
+    def is_open(self, at: Nanos) -> bool:
+        """Whether the venue trades at `at`."""
+        return self.always_open or self.session_at(at) is not None
+
+
+def _opening(session: tuple[Nanos, Nanos]) -> Nanos:
+    return session[0]

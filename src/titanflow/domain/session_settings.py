@@ -1,0 +1,121 @@
+"""The settings that a session's decisions depend on, as recorded in SessionStarted. Ratios and money are 1e-9 integers.
+
+Reading them from files, environment and flags, with their ranges, is `titanflow.settings`.
+"""
+
+from msgspec import Struct
+
+from titanflow.domain.types import SCALE, ExecutionMode, InstrumentId, Money, Ratio
+
+Parameter = tuple[str, int | float | str | bool]
+"""One named parameter of a strategy."""
+
+
+class RiskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limits of the risk guardian; each holds for every contender by itself, `total_*` for all together."""
+
+    max_drawdown: Ratio = 30_000_000
+    """Fall of marked equity below the day's opening equity that trips a contender's kill switch."""
+    total_max_drawdown: Ratio = 30_000_000
+    """The same for the equity of all contenders together."""
+    max_consecutive_losses: int = 5
+    """Losing round trips in a row that trip a contender's kill switch."""
+    risk_per_trade: Ratio = 10_000_000
+    """Part of equity lost if the stop is hit: the fixed fraction of position sizing."""
+    atr_stop_multiple: Ratio = 2 * SCALE
+    """Stop distance in average true ranges."""
+    stop_floor: Ratio = 2_000_000
+    """Smallest stop distance as a part of the price."""
+    stop_cap: Ratio = 50_000_000
+    """Largest stop distance as a part of the price."""
+    max_position: Ratio = 100_000_000
+    """Largest position in one instrument as a part of equity."""
+    max_gross_exposure: Ratio = SCALE
+    """Largest sum of absolute position values as a part of equity."""
+    total_max_gross_exposure: Ratio = SCALE
+    """The same over all contenders together."""
+    max_orders_per_minute: int = 30
+    """Entry orders approved for one contender in any 60 seconds."""
+    min_confidence: float = 0.25
+    """Signals below this confidence are denied."""
+    allowed_instruments: tuple[InstrumentId, ...] = ()
+    """Instruments that may be traded; none named means all of the session."""
+    no_entry_after_open_seconds: int = 0
+    no_entry_before_close_seconds: int = 300
+    flat_at_close: bool = True
+    """Close every position `flatten_before_close_seconds` before the venue's close."""
+    flatten_before_close_seconds: int = 60
+    performance_window: int = 20
+    """Closed round trips over which rolling Sharpe and accuracy are taken."""
+    performance_check_interval: int = 10
+    """Closed round trips between two checks of rolling performance."""
+    rollback_min_sharpe: float = 0.5
+    rollback_min_accuracy: float = 0.5
+    hold_expiry_seconds: int = 60
+    """Seconds of event time after which a held order lapses."""
+    allow_short: bool = False
+
+
+class ExecutionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limits of the executor's last gate and the model of the simulated market."""
+
+    mode: ExecutionMode = ExecutionMode.PAPER
+    max_order_value: Money = 50_000 * SCALE
+    max_concentration: Ratio = 200_000_000
+    """Largest part of a portfolio's equity in one instrument."""
+    allow_short: bool = False
+    slippage_base: Ratio = 500_000
+    """Adverse slippage of every market fill as a part of the price (5 basis points)."""
+    slippage_noise: Ratio = 100_000
+    """Standard deviation of the seeded noise around the base, as a part of the price."""
+    impact: Ratio = 1_000_000
+    """Square-root market impact: slippage as a part of the price for an order as large as the tick that fills it."""
+    latency_median_nanos: int = 100_000_000
+    latency_sigma: Ratio = 350_000_000
+    """Standard deviation of the logarithm of the latency."""
+    latency_min_nanos: int = 5_000_000
+    latency_max_nanos: int = 2_000_000_000
+    participation: Ratio = SCALE
+    """Largest part of one tick's size that one order may take; the rest of the order keeps working."""
+
+
+class LeaderboardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How often standings are published and how returns are sampled for their statistics (seconds of event time)."""
+
+    publish_seconds: int = 2
+    sample_seconds: int = 60
+
+
+class SessionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything besides the feed, the contenders and the seed that the decisions of a session depend on."""
+
+    starting_cash: Money = 100_000 * SCALE
+    """Opening cash of each contender's portfolio."""
+    risk: RiskSettings = RiskSettings()
+    execution: ExecutionSettings = ExecutionSettings()
+    leaderboard: LeaderboardSettings = LeaderboardSettings()
+
+
+class ContenderSpec(Struct, frozen=True, array_like=True):
+    """One competing model: a strategy with its parameters on its instruments."""
+
+    id: str
+    name: str
+    strategy: str
+    parameters: tuple[Parameter, ...]
+    """Sorted by name."""
+    instruments: tuple[InstrumentId, ...]
+    bar_seconds: int
+    """Length of the bars it decides on; 0 means on every tick."""
+    model_hash: str
+    """SHA-256 over strategy, code version and parameters (for a trained model: over its artefact)."""
+
+
+class FeedSpec(Struct, frozen=True, array_like=True):
+    """Where the session's market data comes from, so that a reader of the ledger can find the same bytes again."""
+
+    provider: str
+    source: str
+    """File names, or the provider's own description; never a path of the machine."""
+    sha256: str
+    """Digest of the source's bytes; empty for a live feed."""

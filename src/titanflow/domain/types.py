@@ -1,0 +1,248 @@
+"""Value types of the domain: fixed-point numbers, identifiers, closed enums. No behaviour beyond arithmetic.
+
+One scale for everything that is counted: 1e-9. A price of 1.00 dollar is 1_000_000_000, one share is 1_000_000_000,
+a ratio of 3 % is 30_000_000. Floats appear only in statistics (confidence, features, Sharpe), never in money.
+"""
+
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from enum import StrEnum
+from typing import NewType
+
+SCALE = 1_000_000_000
+MAX_UNITS = 9_000_000_000_000_000_000
+"""Largest count of 1e-9 units that any field may hold, so that it fits a signed 64-bit integer: nine billion units."""
+
+NANOS_PER_SECOND = 1_000_000_000
+
+Seq = NewType("Seq", int)
+"""Position of an event in its session's ledger: 1, 2, 3 …"""
+
+Nanos = int
+"""Nanoseconds since 1970-01-01 00:00 UTC, in event time."""
+Price = int
+"""1e-9 dollar (or quote currency) a share or coin."""
+Quantity = int
+"""1e-9 share or coin; signed where it is a position, positive where it is an order or a fill."""
+Money = int
+"""1e-9 dollar (or quote currency)."""
+Ratio = int
+"""A dimensionless number in 1e-9: 1_000_000_000 is 100 %."""
+
+InstrumentId = str
+"""Symbol and venue, as in `AAPL.XNYS` or `BTCUSDT.BINANCE-SPOT`: one symbol on two venues is two instruments."""
+ContenderId = str
+"""Name of one competing model with its parameters, as the contenders file gives it."""
+OrderId = str
+FillId = str
+
+
+class Side(StrEnum):
+    """Direction of a signal, an order or a fill."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def sign(self) -> int:
+        """+1 for a buy, -1 for a sell."""
+        return 1 if self is Side.BUY else -1
+
+    @property
+    def opposite(self) -> "Side":
+        """The side that undoes this one."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class OrderType(StrEnum):
+    """How an order is priced: at the market, at a limit or better, or at the market once a stop price is touched."""
+
+    MARKET = "market"
+    LIMIT = "limit"
+    STOP = "stop"
+
+
+class OrderPurpose(StrEnum):
+    """Why an order exists."""
+
+    ENTRY = "entry"
+    EXIT = "exit"
+    STOP_LOSS = "stop_loss"
+    SESSION_CLOSE = "session_close"
+    LIQUIDATION = "liquidation"
+
+
+class ExecutionMode(StrEnum):
+    """Where orders are filled."""
+
+    PAPER = "paper"
+    LIVE = "live"
+
+
+class FeedStatus(StrEnum):
+    """Health of the feed of one instrument, or of the whole feed."""
+
+    LIVE = "live"
+    SILENT = "silent"
+    GAP = "gap"
+    ENDED = "ended"
+
+
+class OperatorAction(StrEnum):
+    """What an operator may order."""
+
+    APPROVE = "approve"
+    DENY = "deny"
+    KILL = "kill"
+    RESUME = "resume"
+    LIQUIDATE = "liquidate"
+    STOP = "stop"
+
+
+class RiskCommand(StrEnum):
+    """What the guardian orders the executor and everyone else to do."""
+
+    LIQUIDATE_ALL = "LIQUIDATE_ALL"
+    ACTIVATE_MANUAL_APPROVAL = "ACTIVATE_MANUAL_APPROVAL"
+    RESUME = "RESUME"
+
+
+class KillTrigger(StrEnum):
+    """What tripped a kill switch."""
+
+    DRAWDOWN = "drawdown"
+    CONSECUTIVE_LOSSES = "consecutive_losses"
+    OPERATOR = "operator"
+
+
+class TradingStatus(StrEnum):
+    """May a contender trade?"""
+
+    ACTIVE = "active"
+    MANUAL_APPROVAL = "manual_approval"
+    HALTED = "halted"
+
+
+class DenialCode(StrEnum):
+    """Why an order was denied, held, rejected or cancelled. Closed: docs/risk.md's table is generated from it.
+
+    `meaning` is the line of each code in that table.
+    """
+
+    KILL_SWITCH = "KILL_SWITCH"
+    MANUAL_APPROVAL = "MANUAL_APPROVAL"
+    HOLD_EXPIRED = "HOLD_EXPIRED"
+    DENIED_BY_OPERATOR = "DENIED_BY_OPERATOR"
+    SYMBOL_NOT_ALLOWED = "SYMBOL_NOT_ALLOWED"
+    NOT_TRADABLE = "NOT_TRADABLE"
+    LOW_CONFIDENCE = "LOW_CONFIDENCE"
+    OUTSIDE_SESSION = "OUTSIDE_SESSION"
+    CLOSING_SOON = "CLOSING_SOON"
+    NO_PRICE = "NO_PRICE"
+    NO_STOP = "NO_STOP"
+    ORDER_RATE = "ORDER_RATE"
+    MAX_POSITION = "MAX_POSITION"
+    GROSS_EXPOSURE = "GROSS_EXPOSURE"
+    SIZE_IS_ZERO = "SIZE_IS_ZERO"
+    SHORTING_DISABLED = "SHORTING_DISABLED"
+    NOTHING_TO_CLOSE = "NOTHING_TO_CLOSE"
+    ORDER_PENDING = "ORDER_PENDING"
+    NO_EQUITY = "NO_EQUITY"
+    DUPLICATE_ORDER = "DUPLICATE_ORDER"
+    ORDER_VALUE = "ORDER_VALUE"
+    CONCENTRATION = "CONCENTRATION"
+    BUYING_POWER = "BUYING_POWER"
+    BAD_INCREMENT = "BAD_INCREMENT"
+    LIQUIDATION = "LIQUIDATION"
+    POSITION_CLOSED = "POSITION_CLOSED"
+    SESSION_ENDED = "SESSION_ENDED"
+    UNKNOWN_ORDER = "UNKNOWN_ORDER"
+
+    @property
+    def meaning(self) -> str:
+        """One line for people: what the code says and whose numbers its context carries."""
+        return _MEANINGS[self]
+
+
+_MEANINGS: dict[DenialCode, str] = {
+    DenialCode.KILL_SWITCH: "The kill switch of this contender, or of all, is tripped; an operator's RESUME reopens.",
+    DenialCode.MANUAL_APPROVAL: "The contender is under manual approval: an operator approves or denies each order.",
+    DenialCode.HOLD_EXPIRED: "No operator answered before the held order expired.",
+    DenialCode.DENIED_BY_OPERATOR: "An operator denied the held order.",
+    DenialCode.SYMBOL_NOT_ALLOWED: "The instrument is not on the list of those that may be traded.",
+    DenialCode.NOT_TRADABLE: "The instrument is quoted but cannot be traded (an index).",
+    DenialCode.LOW_CONFIDENCE: "The signal's confidence is below the minimum.",
+    DenialCode.OUTSIDE_SESSION: "The venue's regular session is not open.",
+    DenialCode.CLOSING_SOON: "Entries stop in the last minutes before the close.",
+    DenialCode.NO_PRICE: "No price of the instrument is known yet, so nothing can be sized or valued.",
+    DenialCode.NO_STOP: "The signal carries no volatility from which a stop could be set.",
+    DenialCode.ORDER_RATE: "Too many orders in the last minute.",
+    DenialCode.MAX_POSITION: "The position (with what is on order) is at its largest allowed size.",
+    DenialCode.GROSS_EXPOSURE: "Gross exposure would pass its limit.",
+    DenialCode.SIZE_IS_ZERO: "The size that risk allows is below one quantity increment.",
+    DenialCode.SHORTING_DISABLED: "A sell without a position, while short selling is off.",
+    DenialCode.NOTHING_TO_CLOSE: "The order would reduce a position that is not there.",
+    DenialCode.ORDER_PENDING: "An order of this contender in this instrument is still working.",
+    DenialCode.NO_EQUITY: "The contender's equity is zero or below.",
+    DenialCode.DUPLICATE_ORDER: "An order with this id was already accepted.",
+    DenialCode.ORDER_VALUE: "The order's value is above the limit for one order.",
+    DenialCode.CONCENTRATION: "Too large a part of the portfolio would be in one instrument.",
+    DenialCode.BUYING_POWER: "The order costs more than the cash that is not yet spoken for.",
+    DenialCode.BAD_INCREMENT: "Quantity or price is not a whole number of the instrument's increments.",
+    DenialCode.LIQUIDATION: "Cancelled because everything is being liquidated.",
+    DenialCode.POSITION_CLOSED: "Cancelled because the position that it protected is closed.",
+    DenialCode.SESSION_ENDED: "Cancelled because the session ended.",
+    DenialCode.UNKNOWN_ORDER: "The operator named an order that is not held.",
+}
+
+
+def fixed(text: str | int | Decimal) -> int:
+    """Turn a decimal number into 1e-9 units, exactly where it has at most nine decimals, else rounded half to even.
+
+    Raises ValueError for anything that is not a finite number within the range of a signed 64-bit integer.
+    """
+    try:
+        units = (Decimal(text) * SCALE).to_integral_value(rounding=ROUND_HALF_EVEN)
+    except InvalidOperation as error:
+        raise ValueError(f"{text!r} is not a number") from error
+    if not units.is_finite() or abs(units) > MAX_UNITS:
+        raise ValueError(f"{text!r} is not within ±{MAX_UNITS // SCALE} units")
+    return int(units)
+
+
+def decimal_of(units: int) -> Decimal:
+    """The exact decimal number that `units` of 1e-9 stand for."""
+    return Decimal(units).scaleb(-9)
+
+
+def as_float(units: int) -> float:
+    """`units` of 1e-9 as a float: for statistics and screens only, never for money that is booked."""
+    return units / SCALE
+
+
+def notional(price: Price, quantity: Quantity) -> Money:
+    """Price times quantity in 1e-9 dollar, rounded half to even; negative for a negative quantity."""
+    return scaled(price * quantity, SCALE)
+
+
+def portion(amount: int, ratio: Ratio) -> int:
+    """`ratio` (1e-9) of `amount`, rounded half to even."""
+    return scaled(amount * ratio, SCALE)
+
+
+def scaled(numerator: int, denominator: int) -> int:
+    """`numerator / denominator` as an integer, rounded half to even; the denominator must be positive."""
+    quotient, remainder = divmod(numerator, denominator)
+    twice = 2 * remainder
+    if twice > denominator or (twice == denominator and quotient & 1):
+        return quotient + 1
+    return quotient
+
+
+def ratio_of(part: int, whole: int) -> Ratio:
+    """`part / whole` in 1e-9, rounded half to even; zero where the whole is not positive."""
+    return scaled(part * SCALE, whole) if whole > 0 else 0
+
+
+def floor_to(quantity: int, increment: int) -> int:
+    """The largest multiple of `increment` that is not above `quantity` (both 1e-9, `increment` positive)."""
+    return quantity // increment * increment
