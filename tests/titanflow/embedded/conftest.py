@@ -1,0 +1,52 @@
+"""A private home for one test's servers, ended with the test whatever happens in it."""
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from support.waiting import wait_until
+from titanflow.embedded.server import ServerStatus
+from titanflow.embedded.servers import status_all
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A short path that any account may enter."""
+    place = Path(tempfile.mkdtemp(prefix="tf-"))
+    place.chmod(0o711)
+    yield place
+    for server in status_all(place):
+        kill(server)
+    shutil.rmtree(place)
+
+
+def kill(server: ServerStatus) -> None:
+    """End a server and its children as a crash would."""
+    if not server.running or server.pid is None:
+        return
+    children = psutil.Process(server.pid).children()
+    for pid in (server.pid, *(child.pid for child in children)):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not psutil.pid_exists(server.pid) or is_zombie(server.pid), message=f"the end of {server.name}")
+
+
+def is_zombie(pid: int) -> bool:
+    """Whether a process has ended and only waits to be reaped."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+@pytest.fixture
+def crash() -> object:
+    """The function that ends a server as a crash would."""
+    return kill
