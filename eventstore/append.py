@@ -23,30 +23,28 @@ class Move(NamedTuple):
 APPEND = Script("""
 local ledger, counter, checkpoints, receipts = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local identity, receipt_of, count = ARGV[1], ARGV[2], tonumber(ARGV[3])
-for i = 7, #ARGV, 3 do
+for i = 6, #ARGV, 3 do
   local found = redis.call('HGET', checkpoints, ARGV[i]) or '0'
   if found ~= ARGV[i + 1] then
     local receipt = redis.call('HGET', receipts, receipt_of) or ''
     local first, made_by = string.match(receipt, '^(%d+) (.*)$')
     if made_by == identity then return tonumber(first) end
-    return {(i - 7) / 3, found}
+    return {(i - 6) / 3, found}
   end
 end
 local first = tonumber(redis.call('GET', counter) or '0') + 1
 if count > 0 then
-  redis.call('XADD', ledger, string.format('%d-0', first),
-    'n', ARGV[3], 't', ARGV[4], 'c', ARGV[5], 'p', ARGV[6])
+  redis.call('XADD', ledger, string.format('%d-0', first), 'h', ARGV[4], 'p', ARGV[5])
   redis.call('INCRBY', counter, count)
 end
-for i = 7, #ARGV, 3 do
+for i = 6, #ARGV, 3 do
   if ARGV[i + 1] ~= ARGV[i + 2] then redis.call('HSET', checkpoints, ARGV[i], ARGV[i + 2]) end
 end
 redis.call('HSET', receipts, receipt_of, string.format('%d ', first) .. identity)
 return first
 """)
-"""Keys: ledger, counter, checkpoints, receipts. Arguments: identity, name of the receipt, count, recorded-at, CRC-32,
-payload, then name, expected and new of each move. Replies the first seq or, when fenced, `[index of the move, value
-found]`.
+"""Keys: ledger, counter, checkpoints, receipts. Arguments: identity, name of the receipt, count, header, payload, then
+name, expected and new of each move. Replies the first seq or, when fenced, `[index of the move, value found]`.
 
 The receipt says who made the last move of a checkpoint and where its block went: a writer that lost the reply and asks
 again is recognised by its identity. XADD stands before the first other write because it is the only one that can fail.

@@ -1,11 +1,11 @@
 """A block: the events of one append, as one stream entry. Here entries are unpacked and all about them is checked.
 
-An entry's id is `<seq of its first event>-0`; its fields, in this order: `n` count of events, `t` recorded-at (wall
-clock, UTC nanoseconds), `c` CRC-32 of the payload, `p` payload (the codec's bytes).
+An entry's id is `<seq of its first event>-0`; its fields, in this order: `h` header (little-endian u32 count of events,
+u32 CRC-32 of the payload, u64 recorded-at in UTC nanoseconds), `p` payload (the codec's bytes).
 """
 
+import struct
 from itertools import accumulate
-from operator import add
 from typing import Any, Generic, NamedTuple, TypeVar
 from zlib import crc32
 
@@ -18,7 +18,8 @@ E = TypeVar("E")
 Entry = list[Any]
 """A stream entry as the server replies it: `[id, [field, value, …]]`, all bytes."""
 
-_FIELDS = [b"n", b"t", b"c", b"p"]
+# One packed header rather than a field for each number: entries of one event travel and unpack a third faster.
+_HEADER = struct.Struct("<IIQ")
 
 
 class Block(msgspec.Struct, Generic[E], frozen=True, gc=False):
@@ -52,13 +53,27 @@ class Page(NamedTuple, Generic[E]):
     problem: BrokenLedgerError | None
 
 
+def within(blocks: list[Block[E]], first: int, last: int | None) -> list[Block[E]]:
+    """The consecutive blocks of a page, its outermost ones cut to the range of seq `first` to `last`."""
+    if blocks and blocks[0].first < first:
+        blocks = [blocks[0].cut(first, last), *blocks[1:]] if blocks[0].last >= first else blocks[1:]
+    if blocks and last is not None and blocks[-1].last > last:
+        blocks = [*blocks[:-1], blocks[-1].cut(first, last)]
+    return blocks
+
+
+def header(count: int, recorded_at: int, payload: bytes) -> bytes:
+    """The header that an append stores beside the payload of `count` events."""
+    return _HEADER.pack(count, crc32(payload), recorded_at)
+
+
 def unpack(entries: list[Entry], expected: int, codec: Codec[E]) -> Page[E]:
     """The blocks of consecutive entries, the first of which must begin with seq `expected`."""
     try:
         blocks = _unpack_all(entries, expected, codec)
-    except (IndexError, ValueError, msgspec.MsgspecError):
-        blocks = None
-    return Page(blocks, None) if blocks is not None else _unpack_each(entries, expected, codec)
+    except (ValueError, struct.error, msgspec.MsgspecError):
+        blocks = []
+    return Page(blocks, None) if blocks else _unpack_each(entries, expected, codec)
 
 
 def unpack_one(entry: Entry, expected: int, codec: Codec[E]) -> Block[E]:
@@ -66,11 +81,11 @@ def unpack_one(entry: Entry, expected: int, codec: Codec[E]) -> Block[E]:
     first = first_seq(entry, expected)
     if first != expected:
         raise LedgerGapError(expected, first)
-    count, recorded_at, checksum, payload = _stored(entry, first)
+    count, checksum, recorded_at, payload = _stored(entry, first)
     if crc32(payload) != checksum:
         raise CorruptEntryError(first, "the CRC-32 of its block does not match", ProblemKind.CHECKSUM)
     events = codec.decode(payload, first)
-    if len(events) != count:
+    if not count or len(events) != count:
         raise CorruptEntryError(first, f"its block says {count} events and holds {len(events)}", ProblemKind.COUNT)
     return Block(first, first + count - 1, events, recorded_at, payload)
 
@@ -83,29 +98,26 @@ def first_seq(entry: Entry, expected: int) -> int:
     return int(seq)
 
 
-def _unpack_all(entries: list[Entry], expected: int, codec: Codec[E]) -> list[Block[E]] | None:
-    """All blocks at a stretch, None (or an error of any kind) if anything about any of them is wrong.
+def _unpack_all(entries: list[Entry], expected: int, codec: Codec[E]) -> list[Block[E]]:
+    """All blocks at a stretch; nothing, or an error of any kind, if anything about any of them is wrong.
 
     Column by column rather than entry by entry: that is what keeps blocks of one event fast to read.
     """
-    fields = [entry[1] for entry in entries]
-    counts = [int(values[1]) for values in fields]
-    recorded = [int(values[3]) for values in fields]
-    checksums = [int(values[5]) for values in fields]
-    payloads = [values[7] for values in fields]
-    *firsts, _ = accumulate(counts, add, initial=expected)
+    if not entries:
+        return []
+    ids, fields = zip(*entries, strict=True)
+    _, headers, _, payloads = zip(*fields, strict=True)
+    counts, checksums, recorded = zip(*_HEADER.iter_unpack(b"".join(headers)), strict=True)
+    firsts = list(accumulate(counts[:-1], initial=expected))
     events = codec.decode_blocks(payloads)
     sound = (
-        [entry[0] for entry in entries] == [b"%d-0" % first for first in firsts]
-        and list(map(crc32, payloads)) == checksums
-        and list(map(len, events)) == counts
+        list(ids) == list(map(b"%d-0".__mod__, firsts))
+        and tuple(map(crc32, payloads)) == checksums
+        and tuple(map(len, events)) == counts
         and all(counts)
-        and all(values[::2] == _FIELDS for values in fields)
     )
-    if not sound:
-        return None
     lasts = [first + count - 1 for first, count in zip(firsts, counts, strict=True)]
-    return list(map(Block, firsts, lasts, events, recorded, payloads))
+    return list(map(Block, firsts, lasts, events, recorded, payloads)) if sound else []
 
 
 def _unpack_each(entries: list[Entry], expected: int, codec: Codec[E]) -> Page[E]:
@@ -121,12 +133,10 @@ def _unpack_each(entries: list[Entry], expected: int, codec: Codec[E]) -> Page[E
 
 
 def _stored(entry: Entry, first: int) -> tuple[int, int, int, bytes]:
-    values = entry[1]
+    """Count, checksum, recorded-at and payload."""
     try:
-        count, recorded_at, checksum = map(int, values[1:7:2])
-        payload: bytes = values[7]
-    except (IndexError, ValueError, TypeError) as error:
+        _, head, _, payload = entry[1]
+        count, checksum, recorded_at = _HEADER.unpack(head)
+    except (ValueError, struct.error) as error:
         raise CorruptEntryError(first, f"its fields are damaged: {error}", ProblemKind.MALFORMED) from error
-    if values[::2] != _FIELDS or count < 1:
-        raise CorruptEntryError(first, "its fields are not those of a block", ProblemKind.MALFORMED)
-    return count, recorded_at, checksum, payload
+    return count, checksum, recorded_at, payload

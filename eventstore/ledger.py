@@ -11,7 +11,7 @@ from zlib import crc32
 import redis
 
 from eventstore.append import APPEND, Move, advancing
-from eventstore.blocks import Block, Entry, first_seq, unpack, unpack_one
+from eventstore.blocks import Block, Entry, first_seq, header, unpack, unpack_one, within
 from eventstore.codec import Codec, body
 from eventstore.dead_letters import DeadLetters
 from eventstore.errors import BrokenLedgerError, FencedError, LedgerGapError, LedgerLostError, ProblemKind
@@ -23,10 +23,9 @@ __all__ = ["Block", "Ledger", "LedgerReport", "Move", "Problem"]
 E = TypeVar("E")
 
 MAX_EVENTS_A_BLOCK = 100_000
-_MAX_BLOCKS_A_TAIL = 256
-_FIRST_PAGE_BLOCKS = 100
+_FIRST_PAGE_BLOCKS = 16
 _MAX_PAGE_BLOCKS = 1_000
-_PAGE_EVENTS = 20_000
+_PAGE_EVENTS = 5_000
 # A blocked reader looks up so often whether the server still holds what it has read; well below the socket's timeout.
 _LONGEST_BLOCK_S = 2.0
 
@@ -75,6 +74,7 @@ class Ledger(Generic[E]):
         self._append_keys = (self._ledger, self._counter, self._checkpoints, session_key(session, "receipts"))
         self._anchor: Block[E] | None = None
         self._anchor_losses = 0
+        self._tail_limit = _FIRST_PAGE_BLOCKS
         self.dead_letters = DeadLetters(client, session, wire=self._wire)
 
     def append(self, events: Sequence[E], moves: Sequence[Move]) -> range:
@@ -89,12 +89,10 @@ class Ledger(Generic[E]):
         if count > MAX_EVENTS_A_BLOCK:
             raise ValueError(f"{count} events are too many for one block; at most {MAX_EVENTS_A_BLOCK}")
         payload = self._codec.encode(events) if count else b""
-        checksum = crc32(payload)
+        head = header(count, time.time_ns(), payload)
         positions = [part for move in moves for part in move]
-        identity = f"{self.writer} {count} {checksum} {positions}"
-        reply = APPEND(
-            self._wire, self._append_keys, identity, receipt_of, count, time.time_ns(), checksum, payload, *positions
-        )
+        identity = f"{self.writer} {count} {crc32(payload)} {positions}"
+        reply = APPEND(self._wire, self._append_keys, identity, receipt_of, count, head, payload, *positions)
         if isinstance(reply, list):
             stale = moves[reply[0]]
             raise FencedError(stale.name, stale.expected, int(reply[1]))
@@ -117,9 +115,7 @@ class Ledger(Generic[E]):
         while last is None or expected <= last:
             entries = self._wire.call("XRANGE", self._ledger, start, stop, "COUNT", limit)
             blocks, problem = unpack(entries, expected, self._codec)
-            for block in blocks:
-                if block.last >= first:
-                    yield block.cut(first, last)
+            yield from within(blocks, first, last)
             if problem:
                 raise problem
             at_the_end = len(entries) < limit
@@ -136,9 +132,10 @@ class Ledger(Generic[E]):
                 if expected > promised:
                     return
 
-    def tail(self, after: int, timeout: float, limit: int = _MAX_BLOCKS_A_TAIL) -> list[Block[E]]:
+    def tail(self, after: int, timeout: float, limit: int | None = None) -> list[Block[E]]:
         """Up to `limit` blocks after seq `after`, waiting up to `timeout` seconds for the first; [] if none came.
 
+        Without a `limit` it follows the size of the blocks, so that a call returns a few thousand events at most.
         If `after` lies inside a block, the rest of that block comes first. Raises as `read` does, and LedgerLostError
         if the server no longer holds the events up to `after`, or holds others in their place.
         """
@@ -147,7 +144,7 @@ class Ledger(Generic[E]):
             if rest := self._rest_of_block(after):
                 return [rest]
             wait = min(deadline - time.monotonic(), _LONGEST_BLOCK_S)
-            entries = self._entries_after(after, wait, limit)
+            entries = self._entries_after(after, wait, limit or self._tail_limit)
             if self._anchor_losses != self._wire.losses:
                 continue
             if entries:
@@ -236,6 +233,7 @@ class Ledger(Generic[E]):
         if problem and not blocks:
             raise problem
         self._anchor = blocks[-1]
+        self._tail_limit = _next_limit(blocks)
         return blocks
 
     def _entry_at(self, seq: int) -> Entry | None:
