@@ -1,0 +1,160 @@
+"""Re-decides a recorded session and compares every decided event, byte for byte, in order, by cause."""
+
+import hashlib
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from eventstore.codec import Codec, body
+from eventstore.ledger import Block, Ledger
+from titanflow.deciders import new_deciders, owners
+from titanflow.domain.decider import Handler
+from titanflow.domain.events import Event
+
+
+class Divergence(NamedTuple):
+    """The first place where recorded and recomputed history part."""
+
+    seq: int
+    """Where in the ledger: the recorded event's seq, or the last seq where an event is missing at the end."""
+    decider: str
+    cause: int
+    """The seq of the event on which the decider decided otherwise."""
+    recorded: Event | None
+    """None: the decider decided something that the ledger does not hold."""
+    recomputed: Event | None
+    """None: the ledger holds something that the decider did not decide."""
+
+
+class Verdict(NamedTuple):
+    """What a replay found. The session is identical when there is no divergence."""
+
+    session: str
+    events: int
+    decided: int
+    """Events that were compared: those decided by deciders, from `first` on."""
+    first: int
+    last: int
+    seconds: float
+    digest: str
+    """SHA-256 over the recorded events' bytes from seq 1 to `last`."""
+    divergence: Divergence | None
+
+    @property
+    def identical(self) -> bool:
+        """Whether every decision came out as recorded."""
+        return self.divergence is None
+
+    @property
+    def events_per_second(self) -> float:
+        """Events read, decided on and compared in one second."""
+        return self.events / self.seconds if self.seconds > 0 else 0.0
+
+
+class _Diverged(Exception):
+    def __init__(self, divergence: Divergence) -> None:
+        super().__init__(divergence)
+        self.divergence = divergence
+
+
+Route = tuple[deque[Event] | None, tuple[tuple[Handler, deque[Event]], ...]]
+"""Of one event type: decisions of its owner still to be met (None: it comes from outside), and who handles it."""
+
+
+class Replayer:
+    """Deciders in their initial state, and what each decided that the ledger has not shown yet."""
+
+    def __init__(self, codec: Codec[Event], first: int = 1) -> None:
+        self._codec = codec
+        self._first = first
+        self._deciders = new_deciders()
+        self._owners = owners()
+        self.waiting: dict[str, deque[Event]] = {decider.name: deque() for decider in self._deciders}
+        self._routes: dict[type[Event], Route] = {}
+        self.decided = 0
+
+    def feed(self, block: Block[Event]) -> None:
+        """Show a block to every decider and compare its decided events with what they decided. Raises _Diverged."""
+        events = block.events
+        made: list[Event] | None = None
+        routes = self._routes
+        for seq, event in enumerate(events, block.first):
+            route = routes.get(type(event)) or self._route(type(event))
+            waiting, handlers = route
+            if waiting is not None:
+                if not waiting:
+                    raise _Diverged(self._divergence(seq, event, None))
+                if made is None:
+                    made = events.copy()
+                made[seq - block.first] = waiting.popleft()
+            for handle, decisions in handlers:
+                decided = handle(seq, event)
+                if decided:
+                    decisions.extend(decided)
+        if made is not None:
+            self._compare(block, made)
+
+    def _route(self, event_type: type[Event]) -> Route:
+        owner = self._owners.get(event_type)
+        handlers = tuple(
+            (handle, self.waiting[decider.name])
+            for decider in self._deciders
+            if (handle := decider.handlers.get(event_type)) is not None
+        )
+        route = self._routes[event_type] = (self.waiting[owner] if owner else None, handlers)
+        return route
+
+    def _compare(self, block: Block[Event], made: list[Event]) -> None:
+        # One encoding of the whole block is the quick way; it differs also where the ledger holds older versions.
+        if self._first > block.first or self._codec.encode(made) != block.payload:
+            for seq, (recorded, recomputed) in enumerate(zip(block.events, made, strict=True), block.first):
+                if seq >= self._first and self._codec.encode_one(recorded) != self._codec.encode_one(recomputed):
+                    raise _Diverged(self._divergence(seq, recorded, recomputed))
+        self.decided += sum(type(event) in self._owners for event in block.events)
+
+    def _divergence(self, seq: int, recorded: Event, recomputed: Event | None) -> Divergence:
+        decider = self._owners[type(recorded)]
+        causes = [int(getattr(event, "cause", 0)) for event in (recorded, recomputed) if event is not None]
+        return Divergence(seq, decider, min(causes), recorded, recomputed)
+
+    def owed(self, checkpoints: dict[str, int], last: int) -> Divergence | None:
+        """A decision that should be in the ledger, since its decider's checkpoint is past its cause, and is not."""
+        for name, waiting in self.waiting.items():
+            for event in waiting:
+                cause = int(getattr(event, "cause", 0))
+                if cause <= checkpoints.get(name, 0):
+                    return Divergence(last, name, cause, None, event)
+        return None
+
+
+def verify(
+    ledger: Ledger[Event],
+    codec: Codec[Event],
+    *,
+    first: int = 1,
+    last: int | None = None,
+    on_progress: Callable[[int], None] = lambda seq: None,
+) -> Verdict:
+    """Replay a session from its first event (a decider's state needs all of them), comparing from `first` to `last`.
+
+    Raises the ledger's own errors for a gap, a duplicate, a wrong order or a corrupt entry.
+    """
+    replayer = Replayer(codec, first)
+    digest = hashlib.sha256()
+    # Taken before reading: what these checkpoints promise is in the ledger by the time we read it.
+    checkpoints = ledger.checkpoints() if last is None else {}
+    started = time.perf_counter()
+    seq = 0
+    divergence: Divergence | None = None
+    try:
+        for block in ledger.read(1, last):
+            digest.update(body(block.payload))
+            seq = block.last
+            replayer.feed(block)
+            on_progress(seq)
+        divergence = replayer.owed(checkpoints, seq)
+    except _Diverged as diverged:
+        divergence = diverged.divergence
+    seconds = time.perf_counter() - started
+    return Verdict(ledger.session, seq, replayer.decided, first, seq, seconds, digest.hexdigest(), divergence)

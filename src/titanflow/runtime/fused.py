@@ -1,0 +1,92 @@
+"""The fused topology's loop: one process, one writer, every decider; one outside event at a time until all is quiet."""
+
+from collections.abc import Iterable
+
+from eventstore.ledger import LAST_SEQ, Move
+from titanflow.deciders import new_deciders
+from titanflow.domain.decider import Handler
+from titanflow.domain.events import Event
+from titanflow.runtime.ledgers import EventLedger
+
+BLOCK_EVENTS = 1000
+"""A block is written when it holds at least so many events; how blocks are cut changes no event and no digest."""
+
+
+class FusedLoop:
+    """All deciders in one process. `recover` first, then `take` events from outside, and `flush` what is in hand.
+
+    The block in hand is also the queue of events still to be shown to the deciders: outputs go to its end, and every
+    decider sees every event in ledger order, first come first served, until no one has more to say.
+    """
+
+    def __init__(self, ledger: EventLedger) -> None:
+        self._ledger = ledger
+        self._deciders = new_deciders()
+        self._block: list[Event] = []
+        self._last_seq = 0
+        self._gateway = 0
+        self._routes: dict[type[Event], tuple[Handler, ...]] = {}
+        for decider in self._deciders:
+            for event_type, handle in decider.handlers.items():
+                self._routes[event_type] = (*self._routes.get(event_type, ()), handle)
+
+    def recover(self) -> int:
+        """Fold what the ledger holds, decide what is still owed, and return the feed position to go on from.
+
+        A decider whose checkpoint is behind (the session was killed, or ran as services) decides what it had not.
+        """
+        checkpoints = self._ledger.checkpoints()
+        self._gateway = checkpoints.get("gateway", 0)
+        for block in self._ledger.read():
+            for seq, event in enumerate(block.events, block.first):
+                for decider in self._deciders:
+                    handle = decider.handlers.get(type(event))
+                    decided = handle(seq, event) if handle else ()
+                    if seq > checkpoints.get(decider.name, 0):
+                        self._block.extend(decided)
+            self._last_seq = block.last
+        self._checkpoints = {decider.name: checkpoints.get(decider.name, 0) for decider in self._deciders}
+        self._drain(0)
+        return self._gateway
+
+    def take(self, events: Iterable[Event]) -> None:
+        """Show events from outside to the deciders, each until quiet."""
+        block = self._block
+        for event in events:
+            start = len(block)
+            block.append(event)
+            self._drain(start)
+
+    def _drain(self, index: int) -> None:
+        block, routes, base = self._block, self._routes, self._last_seq + 1
+        while index < len(block):
+            event = block[index]
+            for handle in routes.get(type(event), ()):
+                decided = handle(base + index, event)
+                if decided:
+                    block.extend(decided)
+            index += 1
+
+    @property
+    def pending(self) -> int:
+        """Events decided but not yet in the ledger."""
+        return len(self._block)
+
+    def flush(self, gateway: int) -> list[Event]:
+        """Append the block in hand, moving every checkpoint; returns what was written.
+
+        Raises FencedError when the ledger is not as this loop left it: somebody else (an operator) appended, so the
+        seqs in hand are wrong. The caller then starts again with a new loop and `recover`, and loses nothing.
+        """
+        block = self._block
+        end = self._last_seq + len(block)
+        moves = [Move(name, at, end) for name, at in self._checkpoints.items()]
+        moves.append(Move("gateway", self._gateway, gateway))
+        if any(move.new > move.expected for move in moves):
+            moves.append(Move(LAST_SEQ, self._last_seq, self._last_seq))
+            self._ledger.append(block, moves)
+        self._block = []
+        self._last_seq = end
+        self._gateway = gateway
+        self._checkpoints = dict.fromkeys(self._checkpoints, end)
+        return block

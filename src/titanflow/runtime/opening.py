@@ -1,0 +1,115 @@
+"""Opens a session: turns settings, feed and contenders into the SessionStarted that stands at seq 1."""
+
+import hashlib
+import secrets
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import msgspec
+import redis
+
+from eventstore.errors import SessionInUseError
+from eventstore.ledger import Move
+from eventstore.sessions import Sessions
+from titanflow import __version__
+from titanflow.domain.events import SessionStarted
+from titanflow.domain.session_settings import (
+    ContenderSpec,
+    ExecutionSettings,
+    LeaderboardSettings,
+    RiskSettings,
+    SessionSettings,
+)
+from titanflow.domain.types import ExecutionMode, fixed
+from titanflow.errors import SessionStateError
+from titanflow.gateway.catalogue import calendars_for
+from titanflow.gateway.providers.base import Provider
+from titanflow.runtime.ledgers import EventLedger, new_ledger
+from titanflow.settings import ExecutionSection, RiskSection, Settings
+
+OPENER = "session"
+"""The checkpoint that fences the opening of a session."""
+
+_MILLISECOND = 1_000_000
+
+
+def new_session_id() -> str:
+    """A name that sorts by time and does not collide: `20240108-093000-4f1c`."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def opening_event(
+    settings: Settings, provider: Provider, contenders: Sequence[ContenderSpec], session: str, *, repeatable: bool
+) -> SessionStarted:
+    """The first event. A `repeatable` session derives its ids from its inputs, so that a second run has the same bytes."""
+    first, last = provider.span()
+    named = {instrument for contender in contenders for instrument in contender.instruments}
+    instruments = tuple(i for i in provider.instruments() if i.id in named or i.tradable)
+    started = SessionStarted(
+        at=first,
+        identity=session,
+        seed=settings.seed,
+        settings=session_settings(settings),
+        instruments=instruments,
+        calendars=calendars_for(instruments, first, last),
+        contenders=tuple(contenders),
+        feed=provider.feed(),
+        code_version=__version__,
+    )
+    if not repeatable:
+        return started
+    blank = msgspec.structs.replace(started, identity="")
+    identity = hashlib.sha256(msgspec.msgpack.encode(blank)).hexdigest()[:12]
+    return msgspec.structs.replace(started, identity=identity)
+
+
+def open_session(client: redis.Redis, session: str, started: SessionStarted) -> EventLedger:
+    """Register the session and append its first event. Raises SessionStateError where the name is taken."""
+    try:
+        Sessions(client).register(session, time.time_ns())
+    except SessionInUseError as error:
+        raise SessionStateError(
+            f"session {session!r} exists already: choose another --session, or --resume it"
+        ) from error
+    ledger = new_ledger(client, session)
+    ledger.append([started], [Move(OPENER, 0, 1)])
+    return ledger
+
+
+def session_settings(settings: Settings) -> SessionSettings:
+    """What decisions depend on, in fixed point, as it is recorded."""
+    return SessionSettings(
+        starting_cash=fixed(settings.starting_cash),
+        risk=_risk(settings.risk),
+        execution=_execution(settings.execution, allow_short=settings.risk.allow_short),
+        leaderboard=LeaderboardSettings(
+            publish_seconds=settings.leaderboard.publish_seconds, sample_seconds=settings.leaderboard.sample_seconds
+        ),
+    )
+
+
+def _risk(section: RiskSection) -> RiskSettings:
+    return RiskSettings(**{name: _plain(value) for name, value in section})
+
+
+def _execution(section: ExecutionSection, *, allow_short: bool) -> ExecutionSettings:
+    return ExecutionSettings(
+        mode=ExecutionMode(section.mode),
+        max_order_value=fixed(section.max_order_value),
+        max_concentration=fixed(section.max_concentration),
+        allow_short=allow_short,
+        slippage_base=fixed(section.slippage_base),
+        slippage_noise=fixed(section.slippage_noise),
+        impact=fixed(section.impact),
+        latency_median_nanos=int(section.latency_median_ms * _MILLISECOND),
+        latency_sigma=fixed(section.latency_sigma),
+        latency_min_nanos=int(section.latency_min_ms * _MILLISECOND),
+        latency_max_nanos=int(section.latency_max_ms * _MILLISECOND),
+        participation=fixed(section.participation),
+    )
+
+
+def _plain(value: object) -> object:
+    return fixed(value) if isinstance(value, Decimal) else value

@@ -1,0 +1,95 @@
+"""The services topology's loop: one decider in one process, reading the ledger in order, deciding, appending."""
+
+import time
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from eventstore.ledger import Block, Move
+from titanflow.deciders import DECIDERS, new_deciders
+from titanflow.domain.events import Event, SessionEnded
+from titanflow.runtime.ledgers import EventLedger
+
+log = structlog.get_logger()
+
+IDLE_WAIT_S = 0.25
+SETTLE_WAIT_S = 0.02
+"""How long a reader with an unmoved checkpoint, or after the session's end, waits for more before it moves on."""
+MOVE_EVERY_S = 0.02
+"""A checkpoint without decisions moves at most so often: it tells others how far this decider is."""
+
+
+class Processor:
+    """One decider at work on one ledger.
+
+    Its checkpoint is the last seq whose decisions are in the ledger. A restart folds the ledger up to there without
+    emitting and goes on; what it then decides is what it would have decided before, so nothing is doubled or lost.
+    """
+
+    def __init__(self, ledger: EventLedger, name: str, stopping: Callable[[], bool]) -> None:
+        self.name = name
+        self._ledger = ledger
+        self._stopping = stopping
+        (self._decider,) = new_deciders([name])
+        self._handlers = dict(self._decider.handlers)
+        self._position = 0
+        self._checkpoint = 0
+        self._moved_at = 0.0
+        self._ended = False
+
+    def run(self) -> None:
+        """Process until the session has ended and every decider has said its last, or until told to stop."""
+        self._recover()
+        while not self._stopping():
+            settling = self._ended or self._checkpoint < self._position
+            blocks = self._ledger.tail(self._position, SETTLE_WAIT_S if settling else IDLE_WAIT_S)
+            if blocks:
+                self._process(blocks)
+            elif self._checkpoint < self._position:
+                self._append([])
+            elif self._ended and is_quiet(self._ledger):
+                return
+        self._append([])
+
+    def _recover(self) -> None:
+        self._checkpoint = self._ledger.checkpoint(self.name)
+        for block in self._ledger.read(1, self._checkpoint) if self._checkpoint else ():
+            self._decide(block)
+        self._position = self._checkpoint
+        log.info("decider ready", decider=self.name, seq=self._checkpoint)
+
+    def _process(self, blocks: Sequence[Block[Event]]) -> None:
+        decisions = [event for block in blocks for event in self._decide(block)]
+        self._position = blocks[-1].last
+        if decisions or time.monotonic() - self._moved_at >= MOVE_EVERY_S:
+            self._append(decisions)
+
+    def _decide(self, block: Block[Event]) -> list[Event]:
+        decisions: list[Event] = []
+        handlers = self._handlers
+        for seq, event in enumerate(block.events, block.first):
+            handle = handlers.get(type(event))
+            if handle is not None:
+                decided = handle(seq, event)
+                if decided:
+                    decisions.extend(decided)
+            if type(event) is SessionEnded:
+                self._ended = True
+        return decisions
+
+    def _append(self, decisions: list[Event]) -> None:
+        if self._position > self._checkpoint:
+            self._ledger.append(decisions, [Move(self.name, self._checkpoint, self._position)])
+            self._checkpoint = self._position
+            self._moved_at = time.monotonic()
+
+
+def is_quiet(ledger: EventLedger) -> bool:
+    """Whether every decider has seen the whole ledger, so that nothing will be decided any more.
+
+    Sound because a decider's outputs and its checkpoint move in one atomic step: if all checkpoints stand at the last
+    seq read before them, no output can be missing, and the last seq read after them shows that none came since.
+    """
+    last = ledger.last_seq()
+    checkpoints = ledger.checkpoints()
+    return all(checkpoints.get(name, 0) >= last for name in DECIDERS) and ledger.last_seq() == last
