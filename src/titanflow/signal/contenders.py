@@ -1,0 +1,146 @@
+"""Contenders from TOML text: which strategy, with which parameters, on which instruments. Reading files is elsewhere.
+
+[[contender]]
+id = "sma-5-20"
+name = "Crossover 5/20"             # optional
+strategy = "SMACrossover"
+instruments = "*"                   # all that can be traded, or a list of ids such as ["AAPL.XNYS"]
+bar_seconds = 60                    # 0: decide on every tick
+[contender.parameters]              # optional; what is not named takes its default
+fast = 5
+slow = 20
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import NoReturn
+
+from titanflow.domain.instruments import Instrument
+from titanflow.domain.session_settings import ContenderSpec, Parameter
+from titanflow.domain.types import InstrumentId
+from titanflow.errors import InputError
+from titanflow.signal.strategies import STRATEGIES, Strategy
+
+DEFAULT_CONTENDERS_FILE = "default_contenders.toml"
+"""Name of the file, in this package, of the contenders that run when none are given."""
+MAX_BAR_SECONDS = 86_400
+FIELDS = ("id", "name", "strategy", "instruments", "bar_seconds", "parameters")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def parse_contenders(text: str, instruments: Sequence[Instrument], source_name: str) -> tuple[ContenderSpec, ...]:
+    """The contenders that `text` lists, in its order; `source_name` tells people where the text came from.
+
+    Raises InputError, which names contender, field, value and what was expected, at the first thing that is wrong.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{source_name}: not valid TOML: {error}") from error
+    entries = document.get("contender")
+    if set(document) != {"contender"} or not isinstance(entries, list):
+        raise InputError(f"{source_name}: expected one or more [[contender]] tables and nothing else")
+    specs: dict[str, ContenderSpec] = {}
+    for number, entry in enumerate(entries, start=1):
+        spec = _Entry(entry, number, source_name).spec(instruments)
+        if spec.id in specs:
+            raise InputError(f"{source_name}: contender {spec.id}: id is used twice; give each contender its own")
+        specs[spec.id] = spec
+    return tuple(specs.values())
+
+
+def model_hash(strategy: type[Strategy], parameters: Sequence[Parameter]) -> str:
+    """SHA-256 over the strategy's name and version and all its parameters: equal hashes decide alike."""
+    return sha256(json.dumps([strategy.name, strategy.version, sorted(parameters)]).encode()).hexdigest()
+
+
+class _Entry:
+    """One [[contender]] table while it is checked."""
+
+    def __init__(self, table: object, number: int, source_name: str) -> None:
+        self.where = f"{source_name}: contender number {number}"
+        if not isinstance(table, dict):
+            raise InputError(f"{self.where}: expected a table with {', '.join(FIELDS)}")
+        self.table: Mapping[str, object] = table
+        identity = table.get("id")
+        if not isinstance(identity, str) or not _ID.fullmatch(identity):
+            self._refuse("id", identity, "1 to 64 letters, digits, dots, dashes or underscores")
+        self.id = identity
+        self.where = f"{source_name}: contender {self.id}"
+
+    def spec(self, instruments: Sequence[Instrument]) -> ContenderSpec:
+        """The whole entry, checked."""
+        for field in self.table:
+            if field not in FIELDS:
+                self._refuse(field, self.table[field], f"no such field; the fields are {', '.join(FIELDS)}")
+        strategy = self._strategy()
+        parameters = self._parameters(strategy)
+        return ContenderSpec(
+            id=self.id,
+            name=self._name(),
+            strategy=strategy.name,
+            parameters=parameters,
+            instruments=self._instruments(instruments),
+            bar_seconds=self._bar_seconds(strategy),
+            model_hash=model_hash(strategy, parameters),
+        )
+
+    def _refuse(self, field: str, value: object, expectation: str) -> NoReturn:
+        found = "missing" if value is None else repr(value)
+        raise InputError(f"{self.where}: {field} is {found}; expected {expectation}")
+
+    def _name(self) -> str:
+        name = self.table.get("name", self.id)
+        if not isinstance(name, str) or not name.strip():
+            self._refuse("name", name, "a text")
+        return name
+
+    def _strategy(self) -> type[Strategy]:
+        name = self.table.get("strategy")
+        if not isinstance(name, str) or name not in STRATEGIES:
+            self._refuse("strategy", name, f"one of {', '.join(STRATEGIES)}")
+        return STRATEGIES[name]
+
+    def _bar_seconds(self, strategy: type[Strategy]) -> int:
+        seconds = self.table.get("bar_seconds")
+        lowest = 0 if strategy.decides_on_ticks() else 1
+        if not isinstance(seconds, int) or isinstance(seconds, bool) or not lowest <= seconds <= MAX_BAR_SECONDS:
+            note = " (0: on every tick)" if lowest == 0 else f" ({strategy.name} decides on bars only)"
+            self._refuse("bar_seconds", seconds, f"a whole number from {lowest} to {MAX_BAR_SECONDS}{note}")
+        return seconds
+
+    def _instruments(self, instruments: Sequence[Instrument]) -> tuple[InstrumentId, ...]:
+        tradable = tuple(instrument.id for instrument in instruments if instrument.tradable)
+        named = self.table.get("instruments")
+        if named == "*":
+            return tradable
+        if not isinstance(named, list) or not named:
+            self._refuse("instruments", named, '"*" or a list of instrument ids such as ["AAPL.XNYS"]')
+        for name in named:
+            if name not in tradable:
+                self._refuse("instruments", name, f"instruments that can be traded here: {', '.join(tradable)}")
+            if named.count(name) > 1:
+                self._refuse("instruments", name, "each instrument once")
+        return tuple(named)
+
+    def _parameters(self, strategy: type[Strategy]) -> tuple[Parameter, ...]:
+        given = self.table.get("parameters", {})
+        if not isinstance(given, dict):
+            self._refuse("parameters", given, "a table of the strategy's parameters")
+        known = {spec.name: spec for spec in strategy.parameters}
+        for name, value in given.items():
+            if name not in known:
+                self._refuse(f"parameters.{name}", value, f"a parameter of {strategy.name}: {', '.join(known)}")
+        values: dict[str, int | float | str | bool] = {}
+        for name, spec in sorted(known.items()):
+            try:
+                values[name] = spec.accepted(given.get(name, spec.default))
+            except ValueError as error:
+                self._refuse(f"parameters.{name}", given[name], str(error))
+        complaint = strategy.complaint(values)
+        if complaint:
+            raise InputError(f"{self.where}: parameters: {complaint}")
+        return tuple(values.items())

@@ -1,0 +1,64 @@
+"""Mean reversion: buy what has fallen too far too fast by its relative strength index, sell what has risen so."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from titanflow.domain.events import BarClosed, Features
+from titanflow.domain.types import Price, Quantity, Side
+from titanflow.signal.explain import clamped
+from titanflow.signal.features import MarketFeatures
+from titanflow.signal.indicators import RelativeStrengthIndex
+from titanflow.signal.strategies.base import Opinion, ParameterSpec, ParameterValue, Strategy, number, whole
+
+NEUTRAL = 50.0
+BAND_WEIGHT = 0.5
+
+
+class RSIMeanReversion(Strategy):
+    """Speaks when RSI enters the oversold (buy) or overbought (sell) zone, or with `trigger = "leave"` when it leaves.
+
+    A price that has never moved has no RSI to speak of, and the first RSI known is a start, not an entry.
+    """
+
+    name = "RSIMeanReversion"
+    parameters: ClassVar[tuple[ParameterSpec, ...]] = (
+        ParameterSpec("period", 14, "Prices in the relative strength index.", 2, 1_000),
+        ParameterSpec("oversold", 30.0, "At or below this RSI the instrument is oversold.", 1.0, 49.0),
+        ParameterSpec("overbought", 70.0, "At or above this RSI the instrument is overbought.", 51.0, 99.0),
+        ParameterSpec("trigger", "enter", "Speak on entering a zone or on leaving it.", choices=("enter", "leave")),
+    )
+
+    def __init__(self, values: Mapping[str, ParameterValue], market: MarketFeatures) -> None:
+        super().__init__(values, market)
+        self._oversold = number(values, "oversold")
+        self._overbought = number(values, "overbought")
+        self._on_leaving = values["trigger"] == "leave"
+        self._rsi = RelativeStrengthIndex(whole(values, "period"))
+        self._zone: Side | None = None
+        """The side that the zone calls for; None between the zones."""
+        self._started = False
+
+    def on_bar(self, bar: BarClosed) -> Opinion | None:
+        """Decide on the close."""
+        return self.on_tick(bar.close, bar.volume)
+
+    def on_tick(self, price: Price, size: Quantity) -> Opinion | None:
+        """Decide on the price of a trade."""
+        rsi = self._rsi.update(price)
+        if rsi is None or not self._rsi.moved:
+            return None
+        zone = Side.BUY if rsi <= self._oversold else Side.SELL if rsi >= self._overbought else None
+        before, self._zone = self._zone, zone
+        if not self._started:
+            self._started = True
+            return None
+        side = before if self._on_leaving else zone
+        return self._opinion(rsi, side) if side is not None and zone is not before else None
+
+    def _opinion(self, rsi: float, side: Side) -> Opinion:
+        reach = NEUTRAL - self._oversold if side is Side.BUY else self._overbought - NEUTRAL
+        contributions: Features = (("rsi", (NEUTRAL - rsi) / reach),)
+        percent_b = self.market.bollinger.percent_b
+        if percent_b is not None:
+            contributions += (("bollinger_percent_b", BAND_WEIGHT * clamped(0.5 - percent_b, 1.0)),)
+        return self.opinion(side, contributions, features=(("rsi_of_period", rsi),))
