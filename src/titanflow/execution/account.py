@@ -1,0 +1,49 @@
+"""One contender's account as the executor keeps it: its books, its open orders, and the cash not yet spoken for."""
+
+from collections.abc import Mapping
+
+from titanflow.domain.portfolio import Portfolio
+from titanflow.domain.types import InstrumentId, Money, OrderId, Price, Quantity
+from titanflow.execution.orders import WorkingOrder
+from titanflow.execution.simulation.fees import cost_with_commission
+
+
+class Account:
+    """A portfolio and its open orders, in the order of submission."""
+
+    __slots__ = ("orders", "portfolio")
+
+    def __init__(self, starting_cash: Money) -> None:
+        self.portfolio = Portfolio(starting_cash)
+        self.orders: dict[OrderId, WorkingOrder] = {}
+
+    def orders_in(self, instrument: InstrumentId) -> list[WorkingOrder]:
+        """Open orders of one instrument."""
+        return [order for order in self.orders.values() if order.instrument.id == instrument]
+
+    def exposure_after(self, instrument: InstrumentId, signed: Quantity) -> Quantity:
+        """Absolute position if `signed` more and every working entry on the same side are filled."""
+        same_side = (
+            order.side.sign * order.remaining
+            for order in self.orders_in(instrument)
+            if not order.closing and order.side.sign * signed > 0
+        )
+        return abs(self.portfolio.quantity(instrument) + signed + sum(same_side))
+
+    def buying_power(self, marks: Mapping[InstrumentId, Price]) -> Money:
+        """Cash for new positions: what working entries may cost is spoken for, shorts are collateralised in full.
+
+        A short's proceeds are in the cash and are owed; as much again is set aside, so that a short position uses
+        the same buying power as a long one.
+        """
+        return self.portfolio.cash - 2 * self._short_value(marks) - self._spoken_for()
+
+    def _short_value(self, marks: Mapping[InstrumentId, Price]) -> Money:
+        return sum(-p.value(marks[p.instrument]) for p in self.portfolio.positions.values() if p.quantity < 0)
+
+    def _spoken_for(self) -> Money:
+        return sum(
+            cost_with_commission(order.instrument.fees, order.worst_price, order.remaining)
+            for order in self.orders.values()
+            if not order.closing
+        )

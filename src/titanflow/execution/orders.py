@@ -1,0 +1,76 @@
+"""Working orders, and the book of them in one instrument with the bounds within which a tick concerns none of them."""
+
+from msgspec import Struct
+
+from titanflow.domain.instruments import Instrument
+from titanflow.domain.types import ContenderId, Nanos, OrderId, OrderPurpose, OrderType, Price, Quantity, Side
+
+BEYOND = 1 << 63
+"""Above every price and every time."""
+
+
+class WorkingOrder(Struct, kw_only=True, eq=False):
+    """An order that was submitted and has not ended; the executor changes it as ticks come."""
+
+    id: OrderId
+    contender: ContenderId
+    instrument: Instrument
+    side: Side
+    remaining: Quantity
+    type: OrderType
+    price: Price
+    """Limit or stop price; 0 for a market order."""
+    stop_price: Price
+    """Protective stop to attach to each fill; 0 for none."""
+    purpose: OrderPurpose
+    closing: bool
+    """It only ever reduces a position."""
+    decision_price: Price
+    worst_price: Price
+    """What a unit may cost at worst: the price at which its cash is spoken for."""
+    active_at: Nanos
+    fills: int = 0
+    working: bool = True
+
+    @property
+    def awaits_fall(self) -> bool:
+        """Whether a falling price makes it act: a buy limit or a sell stop. A rising one for the other two."""
+        return (self.type is OrderType.LIMIT) == (self.side is Side.BUY)
+
+    def trigger(self, active_at: Nanos) -> None:
+        """A stop order's price was touched: from `active_at` on it is a market order."""
+        self.type = OrderType.MARKET
+        self.active_at = active_at
+
+
+class Book:
+    """Working orders of one instrument in the order of submission.
+
+    No order acts on a tick whose price lies strictly between `floor` and `ceiling` and whose time is before `due`;
+    the tick path asks these three numbers and nothing else.
+    """
+
+    __slots__ = ("ceiling", "due", "floor", "orders")
+
+    def __init__(self) -> None:
+        self.orders: list[WorkingOrder] = []
+        self.rebound()
+
+    def add(self, order: WorkingOrder) -> None:
+        """Let an order work, after those already here."""
+        self.orders.append(order)
+        self.rebound()
+
+    def rebound(self) -> None:
+        """Drop orders that ended and set the bounds from those that work."""
+        self.orders = [order for order in self.orders if order.working]
+        self.floor: Price = 0
+        self.ceiling: Price = BEYOND
+        self.due: Nanos = BEYOND
+        for order in self.orders:
+            if order.type is OrderType.MARKET:
+                self.due = min(self.due, order.active_at)
+            elif order.awaits_fall:
+                self.floor = max(self.floor, order.price)
+            else:
+                self.ceiling = min(self.ceiling, order.price)

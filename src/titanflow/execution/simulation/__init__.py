@@ -1,0 +1,1 @@
+"""The simulated market: latency, slippage, fees and matching. Pure functions of the ledger and the session's seed."""

@@ -1,0 +1,33 @@
+"""How long an order takes to the market, in event time. Nobody waits: the time is added to the order's `active_at`."""
+
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+
+from titanflow.domain.decider import random_bits
+from titanflow.domain.session_settings import ExecutionSettings
+from titanflow.domain.types import Nanos, OrderId
+from titanflow.execution.simulation.normal import standard_normal
+
+_CONTEXT = Context(prec=28, rounding=ROUND_HALF_EVEN)
+"""Decimal's exponential is correctly rounded, so latencies are the same on every machine; `math.exp` is not."""
+
+
+class LatencyModel:
+    """Log-normal latency around its median, clamped to [latency_min_nanos, latency_max_nanos].
+
+    latency = median * exp(sigma * z), z standard normal: delays of networks and queues are skewed to the right and
+    never negative. The median of a log-normal variable is exp of the mean of its logarithm.
+    """
+
+    def __init__(self, seed: int, settings: ExecutionSettings) -> None:
+        self.seed = seed
+        self.median = Decimal(settings.latency_median_nanos)
+        self.sigma = Decimal(settings.latency_sigma).scaleb(-9)
+        self.shortest = settings.latency_min_nanos
+        self.longest = settings.latency_max_nanos
+
+    def nanos(self, order_id: OrderId, leg: int = 0) -> Nanos:
+        """Latency of an order's way to the market (leg 0), or of a triggered stop's market order (leg 1)."""
+        z = Decimal(standard_normal(random_bits(self.seed, f"latency|{order_id}", leg))).scaleb(-9)
+        factor = _CONTEXT.exp(_CONTEXT.multiply(self.sigma, z))
+        drawn = int(_CONTEXT.to_integral_value(_CONTEXT.multiply(self.median, factor)))
+        return min(max(drawn, self.shortest), self.longest)
