@@ -156,6 +156,7 @@ class DenialCode(StrEnum):
     POSITION_CLOSED = "POSITION_CLOSED"
     SESSION_ENDED = "SESSION_ENDED"
     UNKNOWN_ORDER = "UNKNOWN_ORDER"
+    SUPERSEDED = "SUPERSEDED"
 
     @property
     def meaning(self) -> str:
@@ -189,9 +190,10 @@ _MEANINGS: dict[DenialCode, str] = {
     DenialCode.BUYING_POWER: "The order costs more than the cash that is not yet spoken for.",
     DenialCode.BAD_INCREMENT: "Quantity or price is not a whole number of the instrument's increments.",
     DenialCode.LIQUIDATION: "Cancelled because everything is being liquidated.",
-    DenialCode.POSITION_CLOSED: "Cancelled because the position that it protected is closed.",
+    DenialCode.POSITION_CLOSED: "Cancelled because the position that it served is closed or being closed.",
     DenialCode.SESSION_ENDED: "Cancelled because the session ended.",
     DenialCode.UNKNOWN_ORDER: "The operator named an order that is not held.",
+    DenialCode.SUPERSEDED: "A later signal the other way took back what this one asked for.",
 }
 
 

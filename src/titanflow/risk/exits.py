@@ -1,0 +1,86 @@
+"""Exits: approved for the whole position at once, whatever the limits say, and the closing of positions for the day.
+
+An exit signal that meets an entry still working is kept: it closes what that entry yet fills, so that no model is left
+with a position that it has already given up.
+"""
+
+from titanflow.domain.events import Event, SignalGenerated
+from titanflow.domain.types import DenialCode, InstrumentId, Nanos, Quantity
+from titanflow.risk.books import Book, House, WaitingExit
+from titanflow.risk.session_hours import due_close
+from titanflow.risk.verdicts import Ask, Denial, close_approved, denied, exit_approved
+
+
+def ask_exit(house: House, book: Book, ask: Ask) -> list[Event]:
+    """The verdict on a signal against the position, or against an entry that is still working."""
+    signal = ask.signal
+    instrument = signal.instrument
+    closing = book.closing_quantity(instrument)
+    if closing or instrument in book.waiting:
+        return [denied(ask.seq, signal.at, ask, Denial(DenialCode.ORDER_PENDING, (("remaining", closing),)))]
+    position = book.portfolio.quantity(instrument)
+    if book.entry_on(instrument, signal.side.opposite):
+        book.waiting[instrument] = WaitingExit(ask, answered=position != 0)
+    return [_approve_exit(house, book, ask.seq, signal.at, ask, abs(position))] if position else []
+
+
+def follow_entry(house: House, book: Book, seq: int, at: Nanos, instrument: InstrumentId) -> list[Event]:
+    """An entry filled in part: close it if an exit waits for that, as far as no order under way does so already."""
+    waiting = book.waiting.get(instrument)
+    if waiting is None or house.ended:
+        return []
+    position = book.portfolio.quantity(instrument)
+    open_quantity = abs(position) - book.closing_quantity(instrument)
+    if open_quantity <= 0 or position * waiting.ask.signal.side.sign > 0:
+        return []
+    waiting.answered = True
+    return [_approve_exit(house, book, seq, at, waiting.ask, open_quantity)]
+
+
+def end_waiting(house: House, book: Book, seq: int, at: Nanos, instrument: InstrumentId) -> list[Event]:
+    """If the entry that an exit waited for works no more, the exit is over; denied where nothing was ever filled."""
+    waiting = book.waiting.get(instrument)
+    if waiting is None or book.entry_on(instrument, waiting.ask.signal.side.opposite):
+        return []
+    code = DenialCode.SESSION_ENDED if house.ended else DenialCode.NOTHING_TO_CLOSE
+    return _drop_waiting(book, seq, at, instrument, Denial(code))
+
+
+def withdraw_waiting(book: Book, seq: int, signal: SignalGenerated) -> list[Event]:
+    """A signal takes back an exit the other way that still waits for its entry."""
+    waiting = book.waiting.get(signal.instrument)
+    if waiting is None or waiting.ask.signal.side is signal.side:
+        return []
+    return _drop_waiting(book, seq, signal.at, signal.instrument, Denial(DenialCode.SUPERSEDED, (("signal", seq),)))
+
+
+def close_for_the_day(house: House, seq: int, at: Nanos) -> list[Event]:
+    """Order flat, once for each venue's close, every position that is past its deadline and not being closed."""
+    seconds = house.risk.flatten_before_close_seconds
+    orders: list[Event] = []
+    for book in house.books.values():
+        for instrument, position in book.portfolio.positions.items():
+            close = due_close(house.calendar_of(instrument), position.opened_at, at, seconds)
+            if close is None or book.closed_out.get(instrument) == close or book.has_market_close(instrument):
+                continue
+            book.closed_out[instrument] = close
+            mark = house.marks.get(instrument, position.average_price)
+            order_id = house.order_id(seq, len(orders))
+            order = close_approved(seq, at, order_id, book.id, instrument, position.quantity, mark)
+            book.approve(order, mark)
+            orders.append(order)
+    return orders
+
+
+def _approve_exit(house: House, book: Book, seq: int, at: Nanos, ask: Ask, quantity: Quantity) -> Event:
+    instrument = ask.signal.instrument
+    mark = house.marks.get(instrument, ask.signal.price)
+    position = book.portfolio.quantity(instrument)
+    order = exit_approved(seq, at, ask, house.order_id(seq), quantity, position, mark)
+    book.approve(order, mark)
+    return order
+
+
+def _drop_waiting(book: Book, seq: int, at: Nanos, instrument: InstrumentId, denial: Denial) -> list[Event]:
+    waiting = book.waiting.pop(instrument)
+    return [] if waiting.answered else [denied(seq, at, waiting.ask, denial)]

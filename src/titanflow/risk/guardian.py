@@ -1,0 +1,189 @@
+"""The risk guardian: approves, denies or holds every signal, watches losses, and stops trading. The rule book itself.
+
+One short method for each event; the rules are in `limits`, `sizing`, `entries`, `exits` and `breakers`.
+"""
+
+from collections.abc import Mapping
+
+from titanflow.domain.decider import NOTHING, Decisions, Handler
+from titanflow.domain.events import (
+    ClockAdvanced,
+    Event,
+    KillSwitchTripped,
+    ModelRolledBack,
+    OperatorCommanded,
+    OrderApproved,
+    OrderCancelled,
+    OrderDenied,
+    OrderFilled,
+    OrderHeld,
+    OrderRejected,
+    OrderSubmitted,
+    RiskCommandIssued,
+    SessionEnded,
+    SessionStarted,
+    SignalGenerated,
+    TickReceived,
+)
+from titanflow.domain.types import (
+    NANOS_PER_SECOND,
+    DenialCode,
+    InstrumentId,
+    Nanos,
+    OperatorAction,
+    OrderPurpose,
+    Price,
+)
+from titanflow.risk.books import Book, Hold, House, WorkingOrder
+from titanflow.risk.breakers import check_after_fill, check_exposed, halt, resume, roll_back_if_poor
+from titanflow.risk.entries import approve_hold, ask_entry, end_hold, end_holds, lapse_holds, withdraw_holds
+from titanflow.risk.exits import ask_exit, close_for_the_day, end_waiting, follow_entry, withdraw_waiting
+from titanflow.risk.verdicts import Ask, Denial, denied, unknown_order
+
+DAY_NANOS = 86_400 * NANOS_PER_SECOND
+"""Drawdown is measured from the opening of each UTC day."""
+
+
+class RiskGuardian:
+    """Decider: every signal gets its verdict, every breach its command. Its own events it does not read back."""
+
+    name = "risk"
+    emits: tuple[type[Event], ...] = (
+        OrderApproved,
+        OrderDenied,
+        OrderHeld,
+        RiskCommandIssued,
+        KillSwitchTripped,
+        ModelRolledBack,
+    )
+
+    house: House
+    """Everything that it knows; there from SessionStarted on."""
+
+    def __init__(self) -> None:
+        self._marks: dict[InstrumentId, Price] = {}
+        self._next_day: Nanos = 0
+
+    @property
+    def handlers(self) -> Mapping[type[Event], Handler]:
+        """What it listens to."""
+        return {
+            SessionStarted: self.on_started,
+            TickReceived: self.on_tick,
+            ClockAdvanced: self.on_clock,
+            SignalGenerated: self.on_signal,
+            OperatorCommanded: self.on_operator,
+            OrderSubmitted: self.on_submitted,
+            OrderFilled: self.on_fill,
+            OrderCancelled: self.on_order_ended,
+            OrderRejected: self.on_order_ended,
+            SessionEnded: self.on_ended,
+        }
+
+    def on_started(self, seq: int, started: SessionStarted) -> Decisions:
+        """Open every contender's book."""
+        self.house = House(started, self._marks)
+        self._next_day = _day_after(started.at)
+        return NOTHING
+
+    def on_tick(self, seq: int, tick: TickReceived) -> Decisions:
+        """Note the last price; equity is marked only when a clock, a fill or a signal asks."""
+        self._marks[tick.instrument] = tick.price
+        return NOTHING
+
+    def on_clock(self, seq: int, clock: ClockAdvanced) -> Decisions:
+        """Open the day, end unanswered holds, stop on drawdown, close positions before their venue closes."""
+        house, at = self.house, clock.at
+        if at >= self._next_day:
+            self._open_day(at)
+        decisions = lapse_holds(house.books.values(), seq, at)
+        decisions += check_exposed(house, seq, at)
+        if house.risk.flat_at_close:
+            decisions += close_for_the_day(house, seq, at)
+        return decisions or NOTHING
+
+    def on_signal(self, seq: int, signal: SignalGenerated) -> Decisions:
+        """Against the position or a working entry: an exit, never blocked by a limit. Otherwise: an entry."""
+        house, ask = self.house, Ask(seq, signal)
+        book = house.books[signal.contender]
+        if house.ended:
+            return (denied(seq, signal.at, ask, Denial(DenialCode.SESSION_ENDED)),)
+        decisions = withdraw_holds(book, seq, signal) + withdraw_waiting(book, seq, signal)
+        against_position = book.portfolio.quantity(signal.instrument) * signal.side.sign < 0
+        if against_position or book.entry_on(signal.instrument, signal.side.opposite):
+            return decisions + ask_exit(house, book, ask)
+        return [*decisions, ask_entry(house, book, signal.at, ask)]
+
+    def on_operator(self, seq: int, command: OperatorCommanded) -> Decisions:
+        """A person stops, reopens, or answers for a held order; a contender that does not exist is nobody."""
+        match command.action:
+            case OperatorAction.APPROVE | OperatorAction.DENY:
+                return (self._answer(seq, command),)
+            case OperatorAction.KILL:
+                return halt(self.house, seq, command, liquidate=False)
+            case OperatorAction.LIQUIDATE:
+                return halt(self.house, seq, command, liquidate=True)
+            case OperatorAction.RESUME:
+                return resume(self.house, seq, command)
+            case _:
+                return NOTHING
+
+    def on_submitted(self, seq: int, order: OrderSubmitted) -> Decisions:
+        """Note the executor's own liquidation orders; others were noted when approved, stops wait unseen."""
+        if order.purpose is OrderPurpose.LIQUIDATION:
+            book = self.house.books[order.contender]
+            book.working[order.order_id] = WorkingOrder(order, order.decision_price)
+        return NOTHING
+
+    def on_fill(self, seq: int, fill: OrderFilled) -> Decisions:
+        """Book it; then losses are judged, a model's record is judged, and an exit that waited goes out."""
+        house, at = self.house, fill.at
+        book = house.books[fill.contender]
+        if at >= self._next_day:
+            self._open_day(at)
+        trip = book.fill(fill)
+        if trip:
+            book.switch.count(trip.pnl)
+        decisions = check_after_fill(house, seq, at, book)
+        if trip and book.rolling.add(trip):
+            decisions += roll_back_if_poor(house, seq, at, book)
+        decisions += follow_entry(house, book, seq, at, fill.instrument)
+        return decisions + end_waiting(house, book, seq, at, fill.instrument)
+
+    def on_order_ended(self, seq: int, ended: OrderCancelled | OrderRejected) -> Decisions:
+        """An approved order works no more."""
+        book = self.house.books[ended.contender]
+        book.working.pop(ended.order_id, None)
+        return end_waiting(self.house, book, seq, ended.at, ended.instrument)
+
+    def on_ended(self, seq: int, ended: SessionEnded) -> Decisions:
+        """Nothing is approved any more; what is held is denied."""
+        self.house.ended = True
+        return end_holds(self.house.books.values(), seq, ended.at, Denial(DenialCode.SESSION_ENDED))
+
+    def _answer(self, seq: int, command: OperatorCommanded) -> Event:
+        found = self._held(command.order_id)
+        if found is None:
+            return unknown_order(seq, command.at, command.contender, command.order_id)
+        book, hold = found
+        if command.action is OperatorAction.APPROVE:
+            return approve_hold(self.house, book, seq, command.at, hold)
+        denial = Denial(DenialCode.DENIED_BY_OPERATOR, (("operator", command.operator), ("reason", command.reason)))
+        return end_hold(book, seq, command.at, hold, denial)
+
+    def _held(self, order_id: str) -> tuple[Book, Hold] | None:
+        for book in self.house.books.values():
+            if order_id in book.held:
+                return book, book.held[order_id]
+        return None
+
+    def _open_day(self, at: Nanos) -> None:
+        """Measure every drawdown from equity as it stands at the first event of a UTC day."""
+        self._next_day = _day_after(at)
+        for book in self.house.books.values():
+            book.switch.open_day(book.portfolio.equity(self._marks))
+        self.house.switch.open_day(self.house.equity())
+
+
+def _day_after(at: Nanos) -> Nanos:
+    return (at // DAY_NANOS + 1) * DAY_NANOS

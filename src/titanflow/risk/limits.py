@@ -1,0 +1,129 @@
+"""The ordered list of limits that an entry has to pass before it is sized. Exits pass none of them.
+
+Each check answers None or the denial with its numbers. What cannot be evaluated is denied: nothing trades blindly.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from titanflow.domain.types import NANOS_PER_SECOND, DenialCode, Nanos, OrderType, Side
+from titanflow.risk.books import Book, House
+from titanflow.risk.session_hours import entry_denial
+from titanflow.risk.verdicts import Ask, Denial
+
+RATE_WINDOW_NANOS = 60 * NANOS_PER_SECOND
+"""Length of the rolling window in which entries are counted."""
+
+
+class EntryAsk(NamedTuple):
+    """One entry at the moment at which risk judges it: for a held order that is later than its signal."""
+
+    house: House
+    book: Book
+    at: Nanos
+    ask: Ask
+
+
+def first_denial(entry: EntryAsk) -> Denial | None:
+    """The first limit that the entry breaches; None when it passes all."""
+    for check in ENTRY_CHECKS:
+        denial = check(entry)
+        if denial is not None:
+            return denial
+    return None
+
+
+def _kill_switch(entry: EntryAsk) -> Denial | None:
+    halting = entry.house.halting(entry.book)
+    if halting is None:
+        return None
+    scope, switch = halting
+    return Denial(DenialCode.KILL_SWITCH, (("scope", scope or "all"), ("trigger", str(switch.trigger))))
+
+
+def _symbol(entry: EntryAsk) -> Denial | None:
+    instrument = entry.ask.signal.instrument
+    allowed = entry.house.risk.allowed_instruments
+    if (
+        instrument in entry.house.instruments
+        and instrument in entry.book.instruments
+        and (not allowed or instrument in allowed)
+    ):
+        return None
+    return Denial(DenialCode.SYMBOL_NOT_ALLOWED, (("instrument", instrument),))
+
+
+def _tradable(entry: EntryAsk) -> Denial | None:
+    instrument = entry.house.instruments[entry.ask.signal.instrument]
+    return None if instrument.tradable else Denial(DenialCode.NOT_TRADABLE, (("kind", str(instrument.kind)),))
+
+
+def _shorting(entry: EntryAsk) -> Denial | None:
+    if entry.ask.signal.side is Side.BUY or entry.house.risk.allow_short:
+        return None
+    position = entry.book.portfolio.quantity(entry.ask.signal.instrument)
+    return Denial(DenialCode.SHORTING_DISABLED, (("position", position),))
+
+
+def _confidence(entry: EntryAsk) -> Denial | None:
+    confidence, floor = entry.ask.signal.confidence, entry.house.risk.min_confidence
+    if confidence >= floor:
+        return None
+    return Denial(DenialCode.LOW_CONFIDENCE, (("confidence", confidence), ("minimum", floor)))
+
+
+def _session_hours(entry: EntryAsk) -> Denial | None:
+    return entry_denial(entry.house.calendar_of(entry.ask.signal.instrument), entry.at, entry.house.risk)
+
+
+def _price(entry: EntryAsk) -> Denial | None:
+    signal = entry.ask.signal
+    priced = signal.order_type is OrderType.MARKET or signal.order_price > 0
+    if priced and entry.house.marks.get(signal.instrument, 0) > 0:
+        return None
+    return Denial(DenialCode.NO_PRICE, (("order_price", signal.order_price),))
+
+
+def _stop(entry: EntryAsk) -> Denial | None:
+    atr = entry.ask.signal.atr
+    return None if atr > 0 else Denial(DenialCode.NO_STOP, (("atr", atr),))
+
+
+def _pending(entry: EntryAsk) -> Denial | None:
+    instrument = entry.ask.signal.instrument
+    for order in entry.book.orders_on(instrument):
+        return Denial(DenialCode.ORDER_PENDING, (("purpose", str(order.purpose)), ("remaining", order.remaining)))
+    for hold in entry.book.held.values():
+        if hold.ask.signal.instrument == instrument:
+            return Denial(DenialCode.ORDER_PENDING, (("held", hold.order_id), ("expires_at", hold.expires_at)))
+    return None
+
+
+def _equity(entry: EntryAsk) -> Denial | None:
+    equity = entry.book.portfolio.equity(entry.house.marks)
+    return None if equity > 0 else Denial(DenialCode.NO_EQUITY, (("equity", equity),))
+
+
+def _order_rate(entry: EntryAsk) -> Denial | None:
+    times, limit = entry.book.entry_times, entry.house.risk.max_orders_per_minute
+    while times and times[0] <= entry.at - RATE_WINDOW_NANOS:
+        times.popleft()
+    if len(times) < limit:
+        return None
+    return Denial(DenialCode.ORDER_RATE, (("orders", len(times)), ("limit", limit)))
+
+
+ENTRY_CHECKS: tuple[Callable[[EntryAsk], Denial | None], ...] = (
+    _kill_switch,
+    _symbol,
+    _tradable,
+    _shorting,
+    _confidence,
+    _session_hours,
+    _price,
+    _stop,
+    _pending,
+    _equity,
+    _order_rate,
+)
+"""Every limit on whether an entry is allowed, in the order in which they speak; how large it may be is `sizing`."""

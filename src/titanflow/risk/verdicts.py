@@ -1,0 +1,179 @@
+"""The guardian's verdicts as events, built from what was asked and what was found. Decides nothing."""
+
+from typing import NamedTuple
+
+from titanflow.domain.events import Context, KillSwitchTripped, OrderApproved, OrderDenied, OrderHeld, SignalGenerated
+from titanflow.domain.types import (
+    ContenderId,
+    DenialCode,
+    KillTrigger,
+    Money,
+    Nanos,
+    OrderId,
+    OrderPurpose,
+    OrderType,
+    Price,
+    Quantity,
+    Side,
+)
+from titanflow.risk.kill_switch import KillSwitch
+
+
+class Denial(NamedTuple):
+    """Why something may not be done, with the numbers that say so."""
+
+    code: DenialCode
+    context: Context = ()
+
+
+class Entry(NamedTuple):
+    """An entry that passed every limit: how large, and with which protective stop."""
+
+    quantity: Quantity
+    decision_price: Price
+    """The last price when it was decided."""
+    worst_price: Price
+    """What a unit counts for in the limits: the last price or the order's own, whichever is higher."""
+    stop_price: Price
+    context: Context
+
+
+class Ask(NamedTuple):
+    """A signal with its place in the ledger: what every verdict answers."""
+
+    seq: int
+    signal: SignalGenerated
+
+
+def denied(cause: int, at: Nanos, ask: Ask, denial: Denial, order_id: OrderId = "") -> OrderDenied:
+    """No to `ask`; `order_id` where it was held."""
+    signal = ask.signal
+    return OrderDenied(
+        cause=cause,
+        at=at,
+        contender=signal.contender,
+        instrument=signal.instrument,
+        side=signal.side,
+        signal=ask.seq,
+        order_id=order_id,
+        code=denial.code,
+        context=denial.context,
+    )
+
+
+def unknown_order(cause: int, at: Nanos, contender: ContenderId, order_id: OrderId) -> OrderDenied:
+    """No to an operator who named an order that is not held; nothing is known of it, so `side` says nothing."""
+    return OrderDenied(
+        cause=cause,
+        at=at,
+        contender=contender,
+        instrument="",
+        side=Side.BUY,
+        signal=0,
+        order_id=order_id,
+        code=DenialCode.UNKNOWN_ORDER,
+        context=(),
+    )
+
+
+def entry_approved(cause: int, at: Nanos, ask: Ask, order_id: OrderId, entry: Entry) -> OrderApproved:
+    """Yes to an entry of the size that risk allows."""
+    signal = ask.signal
+    return OrderApproved(
+        cause=cause,
+        at=at,
+        order_id=order_id,
+        contender=signal.contender,
+        instrument=signal.instrument,
+        side=signal.side,
+        quantity=entry.quantity,
+        order_type=signal.order_type,
+        order_price=signal.order_price,
+        stop_price=entry.stop_price,
+        purpose=OrderPurpose.ENTRY,
+        decision_price=entry.decision_price,
+        confidence=signal.confidence,
+        signal=ask.seq,
+        context=entry.context,
+    )
+
+
+def exit_approved(
+    cause: int, at: Nanos, ask: Ask, order_id: OrderId, quantity: Quantity, position: Quantity, mark: Price
+) -> OrderApproved:
+    """Yes to closing `quantity` of a `position` (signed)."""
+    signal = ask.signal
+    return OrderApproved(
+        cause=cause,
+        at=at,
+        order_id=order_id,
+        contender=signal.contender,
+        instrument=signal.instrument,
+        side=signal.side,
+        quantity=quantity,
+        order_type=signal.order_type,
+        order_price=signal.order_price,
+        stop_price=0,
+        purpose=OrderPurpose.EXIT,
+        decision_price=mark,
+        confidence=signal.confidence,
+        signal=ask.seq,
+        context=(("position", position),),
+    )
+
+
+def close_approved(
+    cause: int, at: Nanos, order_id: OrderId, contender: ContenderId, instrument: str, position: Quantity, mark: Price
+) -> OrderApproved:
+    """Close a whole `position` (signed) before its venue closes; no signal asked."""
+    return OrderApproved(
+        cause=cause,
+        at=at,
+        order_id=order_id,
+        contender=contender,
+        instrument=instrument,
+        side=Side.SELL if position > 0 else Side.BUY,
+        quantity=abs(position),
+        order_type=OrderType.MARKET,
+        order_price=0,
+        stop_price=0,
+        purpose=OrderPurpose.SESSION_CLOSE,
+        decision_price=mark,
+        confidence=1.0,
+        signal=0,
+        context=(("position", position),),
+    )
+
+
+def held(cause: int, at: Nanos, ask: Ask, order_id: OrderId, entry: Entry, expires_at: Nanos) -> OrderHeld:
+    """Ask a person about an entry; the quantity is what risk would allow now."""
+    signal = ask.signal
+    return OrderHeld(
+        cause=cause,
+        at=at,
+        order_id=order_id,
+        contender=signal.contender,
+        instrument=signal.instrument,
+        side=signal.side,
+        quantity=entry.quantity,
+        decision_price=entry.decision_price,
+        signal=ask.seq,
+        code=DenialCode.MANUAL_APPROVAL,
+        expires_at=expires_at,
+    )
+
+
+def tripped(
+    cause: int, at: Nanos, contender: ContenderId, switch: KillSwitch, trigger: KillTrigger, equity: Money
+) -> KillSwitchTripped:
+    """The kill switch of a contender (empty: of all) tripped at this `equity`."""
+    return KillSwitchTripped(
+        cause=cause,
+        at=at,
+        contender=contender,
+        trigger=trigger,
+        equity=equity,
+        opening_equity=switch.opening_equity,
+        drawdown=switch.drawdown(equity),
+        consecutive_losses=switch.losses,
+    )
