@@ -7,7 +7,7 @@ cash + cost basis + fees - realized P&L = starting cash.
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from titanflow.domain.types import InstrumentId, Money, Nanos, Price, Quantity, Side, notional, scaled
+from titanflow.domain.types import SCALE, InstrumentId, Money, Nanos, Price, Quantity, Side, notional, scaled
 
 
 class JournalEntry(NamedTuple):
@@ -69,11 +69,7 @@ class Position:
     @property
     def average_price(self) -> Price:
         """Cost basis a unit; 0 when flat."""
-        return (
-            scaled(self.cost * 1_000_000_000, self.quantity)
-            if self.quantity > 0
-            else (scaled(-self.cost * 1_000_000_000, -self.quantity) if self.quantity < 0 else 0)
-        )
+        return scaled(abs(self.cost) * SCALE, abs(self.quantity)) if self.quantity else 0
 
     def value(self, mark: Price) -> Money:
         """Signed market value at `mark`."""
@@ -110,8 +106,8 @@ class Position:
             opened_at=self.opened_at,
             closed_at=at,
             quantity=self._opened,
-            entry_price=scaled(self._opened_value * 1_000_000_000, self._opened),
-            exit_price=scaled(self._closed_value * 1_000_000_000, self._opened),
+            entry_price=scaled(self._opened_value * SCALE, self._opened),
+            exit_price=scaled(self._closed_value * SCALE, self._opened),
             fees=self._fees,
             pnl=self._realized - self._fees,
         )
@@ -141,9 +137,7 @@ class Portfolio:
         if quantity <= 0 or price <= 0:
             raise ValueError(f"a fill needs a positive quantity and price, got {quantity} at {price}")
         value = notional(price, quantity)
-        position = self.positions.get(instrument)
-        if position is None:
-            position = self.positions[instrument] = Position(instrument)
+        position = self.positions.get(instrument) or Position(instrument)
         signed = side.sign * quantity
         held = position.quantity
         closing = min(abs(held), quantity) if held * signed < 0 else 0
@@ -155,11 +149,12 @@ class Portfolio:
         if closing:
             released, realized, trip = position.close(at, closing, closing_value, closing_fee)
             cost -= released
+            if not position.quantity:
+                del self.positions[instrument]
         if opening:
+            self.positions.setdefault(instrument, position)
             position.open(at, side.sign * opening, value - closing_value, fee - closing_fee)
             cost += side.sign * (value - closing_value)
-        elif not position.quantity:
-            del self.positions[instrument]
         entry = JournalEntry(cash=-side.sign * value - fee, cost=cost, realized=realized, fee=fee)
         self.cash += entry.cash
         self.realized += realized
