@@ -59,12 +59,12 @@ class SignalEngine:
         if lane is None:
             return NOTHING
         decisions: tuple[Event, ...] = NOTHING
-        for series in lane.series:
-            bar = series.add(seq, tick)
+        for add, series in lane.adders:
+            bar = add(seq, tick)
             if bar is not None:
                 decisions += series.decide(bar)
-        for watcher in lane.tickers:
-            opinion = watcher.on_tick(tick.price, tick.size)
+        for on_tick, watcher in lane.tickers:
+            opinion = on_tick(tick.price, tick.size)
             if opinion is not None:
                 decisions += (watcher.signal(seq, tick.at, tick.instrument, tick.price, opinion),)
         return decisions

@@ -29,7 +29,7 @@ FEATURE_MEANINGS: dict[str, str] = {
 class MarketFeatures:
     """Indicators of the last closed bar; strategies read them, only the engine updates them."""
 
-    __slots__ = ("_change", "_last_close", "_rsi", "atr", "bollinger", "macd", "rsi", "volume")
+    __slots__ = ("_change", "_last_close", "_rsi", "_vector", "atr", "atr_price", "bollinger", "macd", "rsi", "volume")
 
     def __init__(self) -> None:
         self.rsi: float | None = None
@@ -40,6 +40,9 @@ class MarketFeatures:
         self._rsi = RelativeStrengthIndex()
         self._last_close: Price = 0
         self._change: float | None = None
+        self._vector: Features | None = ()
+        self.atr_price: Price = 0
+        """Average true range in 1e-9 dollar, rounded half to even; 0 while unknown."""
 
     def update(self, bar: BarClosed) -> None:
         """Fold a closed bar in."""
@@ -50,16 +53,17 @@ class MarketFeatures:
         self.rsi = self._rsi.update(close)
         self.macd.update(close)
         self.bollinger.update(close)
-        self.atr.update(bar.high, bar.low, close)
+        self.atr_price = round(self.atr.update(bar.high, bar.low, close) or 0)
         self.volume.update(bar.volume)
-
-    def atr_price(self) -> Price:
-        """Average true range in 1e-9 dollar, rounded half to even; 0 while unknown."""
-        value = self.atr.value
-        return 0 if value is None else round(value)
+        self._vector = None
 
     def vector(self) -> Features:
-        """(name, value) of every feature known, in the order of FEATURE_MEANINGS."""
+        """(name, value) of every feature known, in the order of FEATURE_MEANINGS; made once a bar, when first asked."""
+        if self._vector is None:
+            self._vector = self._known()
+        return self._vector
+
+    def _known(self) -> Features:
         values = (
             self._change,
             self.rsi,

@@ -16,12 +16,11 @@ TICK_CONTEXT_SECONDS = 60
 
 
 class Watcher(NamedTuple):
-    """One contender's strategy on one instrument. The bound methods are looked up once, not at every tick."""
+    """One contender's strategy on one instrument, with the features that it reads."""
 
     contender: ContenderSpec
     market: MarketFeatures
-    on_bar: Callable[[BarClosed], Opinion | None]
-    on_tick: Callable[[Price, Quantity], Opinion | None]
+    strategy: Strategy
 
     def signal(self, cause: int, at: Nanos, instrument: InstrumentId, price: Price, opinion: Opinion) -> Event:
         """The opinion as an event."""
@@ -33,7 +32,7 @@ class Watcher(NamedTuple):
             side=opinion.side,
             confidence=opinion.confidence,
             price=price,
-            atr=self.market.atr_price(),
+            atr=self.market.atr_price,
             order_type=opinion.order_type,
             order_price=opinion.order_price,
             features=opinion.features,
@@ -45,11 +44,10 @@ class Watcher(NamedTuple):
 class Series:
     """The bars of one instrument and length, their features, and the contenders that decide on them."""
 
-    __slots__ = ("add", "builder", "market", "watchers")
+    __slots__ = ("builder", "market", "watchers")
 
     def __init__(self, instrument: InstrumentId, seconds: int) -> None:
         self.builder = BarBuilder(instrument, seconds)
-        self.add: Callable[[int, TickReceived], BarClosed | None] = self.builder.add
         self.market = MarketFeatures()
         self.watchers: list[Watcher] = []
 
@@ -58,36 +56,43 @@ class Series:
         self.market.update(bar)
         decisions: list[Event] = [bar]
         for watcher in self.watchers:
-            opinion = watcher.on_bar(bar)
+            opinion = watcher.strategy.on_bar(bar)
             if opinion is not None:
                 decisions.append(watcher.signal(bar.cause, bar.at, bar.instrument, bar.close, opinion))
         return tuple(decisions)
 
 
 class Lane:
-    """Everything that the events of one instrument go through."""
+    """Everything that the events of one instrument go through. Bound methods are looked up once, not at every tick."""
 
-    __slots__ = ("instrument", "series", "tickers")
+    __slots__ = ("adders", "instrument", "series", "tickers")
 
     def __init__(self, instrument: InstrumentId) -> None:
         self.instrument = instrument
         self.series: list[Series] = []
         """In the order in which contenders first name their lengths."""
-        self.tickers: list[Watcher] = []
+        self.adders: list[tuple[Callable[[int, TickReceived], BarClosed | None], Series]] = []
+        """Of each series, what folds a tick into its open bar."""
+        self.tickers: list[tuple[Callable[[Price, Quantity], Opinion | None], Watcher]] = []
+        """Of each contender that decides on ticks, what it is asked at each."""
 
     def admit(self, contender: ContenderSpec) -> None:
         """Let a contender watch this instrument."""
         series = self._series_of(contender.bar_seconds or TICK_CONTEXT_SECONDS)
-        strategy = _new_strategy(contender, series.market)
-        watcher = Watcher(contender, series.market, strategy.on_bar, strategy.on_tick)
-        (series.watchers if contender.bar_seconds else self.tickers).append(watcher)
+        watcher = Watcher(contender, series.market, _new_strategy(contender, series.market))
+        if contender.bar_seconds:
+            series.watchers.append(watcher)
+        else:
+            self.tickers.append((watcher.strategy.on_tick, watcher))
 
     def _series_of(self, seconds: int) -> Series:
         for series in self.series:
             if series.builder.seconds == seconds:
                 return series
-        self.series.append(Series(self.instrument, seconds))
-        return self.series[-1]
+        series = Series(self.instrument, seconds)
+        self.series.append(series)
+        self.adders.append((series.builder.add, series))
+        return series
 
 
 def _new_strategy(contender: ContenderSpec, market: MarketFeatures) -> Strategy:

@@ -12,12 +12,14 @@ from titanflow.signal.strategies.base import Opinion, ParameterSpec, ParameterVa
 
 NEUTRAL = 50.0
 BAND_WEIGHT = 0.5
+"""Weight of the distance from the middle of the Bollinger band, in widths of the band and at most one of them."""
 
 
 class RSIMeanReversion(Strategy):
     """Speaks when RSI enters the oversold (buy) or overbought (sell) zone, or with `trigger = "leave"` when it leaves.
 
-    A price that has never moved has no RSI to speak of, and the first RSI known is a start, not an entry.
+    The further RSI went, the surer it is; a close outside the Bollinger band makes it surer still. A price that has
+    never moved has no RSI to speak of.
     """
 
     name = "RSIMeanReversion"
@@ -36,7 +38,8 @@ class RSIMeanReversion(Strategy):
         self._rsi = RelativeStrengthIndex(whole(values, "period"))
         self._zone: Side | None = None
         """The side that the zone calls for; None between the zones."""
-        self._started = False
+        self._extreme = NEUTRAL
+        """RSI furthest from neutral since the zone was entered: how far things went too far."""
 
     def on_bar(self, bar: BarClosed) -> Opinion | None:
         """Decide on the close."""
@@ -47,18 +50,25 @@ class RSIMeanReversion(Strategy):
         rsi = self._rsi.update(price)
         if rsi is None or not self._rsi.moved:
             return None
+        before = self._zone
         zone = Side.BUY if rsi <= self._oversold else Side.SELL if rsi >= self._overbought else None
-        before, self._zone = self._zone, zone
-        if not self._started:
-            self._started = True
+        if zone is before:
+            if zone is not None and abs(rsi - NEUTRAL) > abs(self._extreme - NEUTRAL):
+                self._extreme = rsi
             return None
-        side = before if self._on_leaving else zone
-        return self._opinion(rsi, side) if side is not None and zone is not before else None
+        return self._turned(rsi, before, zone)
 
-    def _opinion(self, rsi: float, side: Side) -> Opinion:
+    def _turned(self, rsi: float, before: Side | None, zone: Side | None) -> Opinion | None:
+        extreme = self._extreme
+        self._zone, self._extreme = zone, rsi
+        if self._on_leaving:
+            return None if before is None else self._opinion(rsi, extreme, before)
+        return None if zone is None else self._opinion(rsi, rsi, zone)
+
+    def _opinion(self, rsi: float, extreme: float, side: Side) -> Opinion:
         reach = NEUTRAL - self._oversold if side is Side.BUY else self._overbought - NEUTRAL
-        contributions: Features = (("rsi", (NEUTRAL - rsi) / reach),)
+        contributions: Features = (("rsi_extreme", (NEUTRAL - extreme) / reach),)
         percent_b = self.market.bollinger.percent_b
         if percent_b is not None:
             contributions += (("bollinger_percent_b", BAND_WEIGHT * clamped(0.5 - percent_b, 1.0)),)
-        return self.opinion(side, contributions, features=(("rsi_of_period", rsi),))
+        return self.opinion(side, contributions, features=(("rsi_of_period", rsi), ("rsi_extreme", extreme)))

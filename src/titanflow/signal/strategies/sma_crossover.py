@@ -74,9 +74,8 @@ class SMACrossover(Strategy):
         return self._opinion(price, Side.BUY if above else Side.SELL) if crossed else None
 
     def _opinion(self, price: Price, side: Side) -> Opinion:
-        prices, index, fast = self._prices, self._index, self._fast
-        slow_mean = sum(prices) / self._slow
-        fast_mean = sum(prices[index - k] for k in range(1, fast + 1)) / fast
+        slow_mean = sum(self._prices) / self._slow
+        fast_mean = slow_mean + self._gap / (self._slow * self._fast)
         atr, volume = self.market.atr.value, self.market.volume.value
         momentum = clamped((price - slow_mean) / atr, 1.0) if atr else 0.0
         emphasis = clamped(volume, 3.0) if volume is not None else 0.0
