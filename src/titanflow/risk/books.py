@@ -27,7 +27,7 @@ from titanflow.domain.types import (
 )
 from titanflow.risk.kill_switch import KillSwitch
 from titanflow.risk.rolling import RollingPerformance
-from titanflow.risk.verdicts import Ask
+from titanflow.risk.verdicts import Request
 
 
 class WorkingOrder:
@@ -57,10 +57,10 @@ class WorkingOrder:
 class WaitingExit:
     """An exit signal that met an entry still working: it closes whatever that entry yet fills."""
 
-    __slots__ = ("answered", "ask")
+    __slots__ = ("answered", "request")
 
-    def __init__(self, ask: Ask, answered: bool) -> None:
-        self.ask = ask
+    def __init__(self, request: Request, answered: bool) -> None:
+        self.request = request
         self.answered = answered
         """Whether the signal has had a verdict."""
 
@@ -68,7 +68,7 @@ class WaitingExit:
 class Hold(NamedTuple):
     """An entry that waits for a person."""
 
-    ask: Ask
+    request: Request
     order_id: OrderId
     expires_at: Nanos
 

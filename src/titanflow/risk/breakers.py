@@ -72,8 +72,8 @@ def roll_back_if_poor(house: House, seq: int, at: Nanos, book: Book) -> list[Eve
         round_trips=book.rolling.round_trips,
     )
     reason = f"rolling {metric} {value:.4f} is below {threshold:.4f}"
-    ask_a_person = RiskCommand.ACTIVATE_MANUAL_APPROVAL
-    return [rolled_back, _command(seq, at, ask_a_person, book.id, reason, sharpe, accuracy)]
+    by_hand = RiskCommand.ACTIVATE_MANUAL_APPROVAL
+    return [rolled_back, _command(seq, at, by_hand, book.id, reason, sharpe, accuracy)]
 
 
 def _first_below(*metrics: tuple[str, float | None, float]) -> tuple[str, float, float] | None:

@@ -8,20 +8,20 @@ from titanflow.domain.events import Event, SignalGenerated
 from titanflow.domain.types import DenialCode, InstrumentId, Nanos, Quantity
 from titanflow.risk.books import Book, House, WaitingExit
 from titanflow.risk.session_hours import due_close
-from titanflow.risk.verdicts import Ask, Denial, close_approved, denied, exit_approved
+from titanflow.risk.verdicts import Denial, Request, close_approved, denied, exit_approved
 
 
-def ask_exit(house: House, book: Book, ask: Ask) -> list[Event]:
+def decide_exit(house: House, book: Book, request: Request) -> list[Event]:
     """The verdict on a signal against the position, or against an entry that is still working."""
-    signal = ask.signal
+    signal = request.signal
     instrument = signal.instrument
     closing = book.closing_quantity(instrument)
     if closing or instrument in book.waiting:
-        return [denied(ask.seq, signal.at, ask, Denial(DenialCode.ORDER_PENDING, (("remaining", closing),)))]
+        return [denied(request.seq, signal.at, request, Denial(DenialCode.ORDER_PENDING, (("remaining", closing),)))]
     position = book.portfolio.quantity(instrument)
     if book.entry_on(instrument, signal.side.opposite):
-        book.waiting[instrument] = WaitingExit(ask, answered=position != 0)
-    return [_approve_exit(house, book, ask.seq, signal.at, ask, abs(position))] if position else []
+        book.waiting[instrument] = WaitingExit(request, answered=position != 0)
+    return [_approve_exit(house, book, request.seq, signal.at, request, abs(position))] if position else []
 
 
 def follow_entry(house: House, book: Book, seq: int, at: Nanos, instrument: InstrumentId) -> list[Event]:
@@ -31,16 +31,16 @@ def follow_entry(house: House, book: Book, seq: int, at: Nanos, instrument: Inst
         return []
     position = book.portfolio.quantity(instrument)
     open_quantity = abs(position) - book.closing_quantity(instrument)
-    if open_quantity <= 0 or position * waiting.ask.signal.side.sign > 0:
+    if open_quantity <= 0 or position * waiting.request.signal.side.sign > 0:
         return []
     waiting.answered = True
-    return [_approve_exit(house, book, seq, at, waiting.ask, open_quantity)]
+    return [_approve_exit(house, book, seq, at, waiting.request, open_quantity)]
 
 
 def end_waiting(house: House, book: Book, seq: int, at: Nanos, instrument: InstrumentId) -> list[Event]:
     """If the entry that an exit waited for works no more, the exit is over; denied where nothing was ever filled."""
     waiting = book.waiting.get(instrument)
-    if waiting is None or book.entry_on(instrument, waiting.ask.signal.side.opposite):
+    if waiting is None or book.entry_on(instrument, waiting.request.signal.side.opposite):
         return []
     code = DenialCode.SESSION_ENDED if house.ended else DenialCode.NOTHING_TO_CLOSE
     return _drop_waiting(book, seq, at, instrument, Denial(code))
@@ -49,7 +49,7 @@ def end_waiting(house: House, book: Book, seq: int, at: Nanos, instrument: Instr
 def withdraw_waiting(book: Book, seq: int, signal: SignalGenerated) -> list[Event]:
     """A signal takes back an exit the other way that still waits for its entry."""
     waiting = book.waiting.get(signal.instrument)
-    if waiting is None or waiting.ask.signal.side is signal.side:
+    if waiting is None or waiting.request.signal.side is signal.side:
         return []
     return _drop_waiting(book, seq, signal.at, signal.instrument, Denial(DenialCode.SUPERSEDED, (("signal", seq),)))
 
@@ -72,15 +72,15 @@ def close_for_the_day(house: House, seq: int, at: Nanos) -> list[Event]:
     return orders
 
 
-def _approve_exit(house: House, book: Book, seq: int, at: Nanos, ask: Ask, quantity: Quantity) -> Event:
-    instrument = ask.signal.instrument
-    mark = house.marks.get(instrument, ask.signal.price)
+def _approve_exit(house: House, book: Book, seq: int, at: Nanos, request: Request, quantity: Quantity) -> Event:
+    instrument = request.signal.instrument
+    mark = house.marks.get(instrument, request.signal.price)
     position = book.portfolio.quantity(instrument)
-    order = exit_approved(seq, at, ask, house.order_id(seq), quantity, position, mark)
+    order = exit_approved(seq, at, request, house.order_id(seq), quantity, position, mark)
     book.approve(order, mark)
     return order
 
 
 def _drop_waiting(book: Book, seq: int, at: Nanos, instrument: InstrumentId, denial: Denial) -> list[Event]:
     waiting = book.waiting.pop(instrument)
-    return [] if waiting.answered else [denied(seq, at, waiting.ask, denial)]
+    return [] if waiting.answered else [denied(seq, at, waiting.request, denial)]

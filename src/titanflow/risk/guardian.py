@@ -36,9 +36,9 @@ from titanflow.domain.types import (
 )
 from titanflow.risk.books import Book, Hold, House, WorkingOrder
 from titanflow.risk.breakers import check_after_fill, check_exposed, halt, resume, roll_back_if_poor
-from titanflow.risk.entries import approve_hold, ask_entry, end_hold, end_holds, lapse_holds, withdraw_holds
-from titanflow.risk.exits import ask_exit, close_for_the_day, end_waiting, follow_entry, withdraw_waiting
-from titanflow.risk.verdicts import Ask, Denial, denied, unknown_order
+from titanflow.risk.entries import approve_hold, decide_entry, end_hold, end_holds, lapse_holds, withdraw_holds
+from titanflow.risk.exits import close_for_the_day, decide_exit, end_waiting, follow_entry, withdraw_waiting
+from titanflow.risk.verdicts import Denial, Request, denied, unknown_order
 
 DAY_NANOS = 86_400 * NANOS_PER_SECOND
 """Drawdown is measured from the opening of each UTC day."""
@@ -104,15 +104,15 @@ class RiskGuardian:
 
     def on_signal(self, seq: int, signal: SignalGenerated) -> Decisions:
         """Against the position or a working entry: an exit, never blocked by a limit. Otherwise: an entry."""
-        house, ask = self.house, Ask(seq, signal)
+        house, request = self.house, Request(seq, signal)
         book = house.books[signal.contender]
         if house.ended:
-            return (denied(seq, signal.at, ask, Denial(DenialCode.SESSION_ENDED)),)
+            return (denied(seq, signal.at, request, Denial(DenialCode.SESSION_ENDED)),)
         decisions = withdraw_holds(book, seq, signal) + withdraw_waiting(book, seq, signal)
         against_position = book.portfolio.quantity(signal.instrument) * signal.side.sign < 0
         if against_position or book.entry_on(signal.instrument, signal.side.opposite):
-            return decisions + ask_exit(house, book, ask)
-        return [*decisions, ask_entry(house, book, signal.at, ask)]
+            return decisions + decide_exit(house, book, request)
+        return [*decisions, decide_entry(house, book, signal.at, request)]
 
     def on_operator(self, seq: int, command: OperatorCommanded) -> Decisions:
         """A person stops, reopens, or answers for a held order; a contender that does not exist is nobody."""

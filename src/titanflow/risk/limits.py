@@ -6,25 +6,26 @@ Each check answers None or the denial with its numbers. What cannot be evaluated
 from collections.abc import Callable
 from typing import NamedTuple
 
+from titanflow.domain.events import SignalGenerated
 from titanflow.domain.types import NANOS_PER_SECOND, DenialCode, Nanos, OrderType, Side
 from titanflow.risk.books import Book, House
 from titanflow.risk.session_hours import entry_denial
-from titanflow.risk.verdicts import Ask, Denial
+from titanflow.risk.verdicts import Denial
 
 RATE_WINDOW_NANOS = 60 * NANOS_PER_SECOND
 """Length of the rolling window in which entries are counted."""
 
 
-class EntryAsk(NamedTuple):
+class EntryRequest(NamedTuple):
     """One entry at the moment at which risk judges it: for a held order that is later than its signal."""
 
     house: House
     book: Book
     at: Nanos
-    ask: Ask
+    signal: SignalGenerated
 
 
-def first_denial(entry: EntryAsk) -> Denial | None:
+def first_denial(entry: EntryRequest) -> Denial | None:
     """The first limit that the entry breaches; None when it passes all."""
     for check in ENTRY_CHECKS:
         denial = check(entry)
@@ -33,7 +34,7 @@ def first_denial(entry: EntryAsk) -> Denial | None:
     return None
 
 
-def _kill_switch(entry: EntryAsk) -> Denial | None:
+def _kill_switch(entry: EntryRequest) -> Denial | None:
     halting = entry.house.halting(entry.book)
     if halting is None:
         return None
@@ -41,8 +42,8 @@ def _kill_switch(entry: EntryAsk) -> Denial | None:
     return Denial(DenialCode.KILL_SWITCH, (("scope", scope or "all"), ("trigger", str(switch.trigger))))
 
 
-def _symbol(entry: EntryAsk) -> Denial | None:
-    instrument = entry.ask.signal.instrument
+def _symbol(entry: EntryRequest) -> Denial | None:
+    instrument = entry.signal.instrument
     allowed = entry.house.risk.allowed_instruments
     if (
         instrument in entry.house.instruments
@@ -53,58 +54,58 @@ def _symbol(entry: EntryAsk) -> Denial | None:
     return Denial(DenialCode.SYMBOL_NOT_ALLOWED, (("instrument", instrument),))
 
 
-def _tradable(entry: EntryAsk) -> Denial | None:
-    instrument = entry.house.instruments[entry.ask.signal.instrument]
+def _tradable(entry: EntryRequest) -> Denial | None:
+    instrument = entry.house.instruments[entry.signal.instrument]
     return None if instrument.tradable else Denial(DenialCode.NOT_TRADABLE, (("kind", str(instrument.kind)),))
 
 
-def _shorting(entry: EntryAsk) -> Denial | None:
-    if entry.ask.signal.side is Side.BUY or entry.house.risk.allow_short:
+def _shorting(entry: EntryRequest) -> Denial | None:
+    if entry.signal.side is Side.BUY or entry.house.risk.allow_short:
         return None
-    position = entry.book.portfolio.quantity(entry.ask.signal.instrument)
+    position = entry.book.portfolio.quantity(entry.signal.instrument)
     return Denial(DenialCode.SHORTING_DISABLED, (("position", position),))
 
 
-def _confidence(entry: EntryAsk) -> Denial | None:
-    confidence, floor = entry.ask.signal.confidence, entry.house.risk.min_confidence
+def _confidence(entry: EntryRequest) -> Denial | None:
+    confidence, floor = entry.signal.confidence, entry.house.risk.min_confidence
     if confidence >= floor:
         return None
     return Denial(DenialCode.LOW_CONFIDENCE, (("confidence", confidence), ("minimum", floor)))
 
 
-def _session_hours(entry: EntryAsk) -> Denial | None:
-    return entry_denial(entry.house.calendar_of(entry.ask.signal.instrument), entry.at, entry.house.risk)
+def _session_hours(entry: EntryRequest) -> Denial | None:
+    return entry_denial(entry.house.calendar_of(entry.signal.instrument), entry.at, entry.house.risk)
 
 
-def _price(entry: EntryAsk) -> Denial | None:
-    signal = entry.ask.signal
+def _price(entry: EntryRequest) -> Denial | None:
+    signal = entry.signal
     priced = signal.order_type is OrderType.MARKET or signal.order_price > 0
     if priced and entry.house.marks.get(signal.instrument, 0) > 0:
         return None
     return Denial(DenialCode.NO_PRICE, (("order_price", signal.order_price),))
 
 
-def _stop(entry: EntryAsk) -> Denial | None:
-    atr = entry.ask.signal.atr
+def _stop(entry: EntryRequest) -> Denial | None:
+    atr = entry.signal.atr
     return None if atr > 0 else Denial(DenialCode.NO_STOP, (("atr", atr),))
 
 
-def _pending(entry: EntryAsk) -> Denial | None:
-    instrument = entry.ask.signal.instrument
+def _pending(entry: EntryRequest) -> Denial | None:
+    instrument = entry.signal.instrument
     for order in entry.book.orders_on(instrument):
         return Denial(DenialCode.ORDER_PENDING, (("purpose", str(order.purpose)), ("remaining", order.remaining)))
     for hold in entry.book.held.values():
-        if hold.ask.signal.instrument == instrument:
+        if hold.request.signal.instrument == instrument:
             return Denial(DenialCode.ORDER_PENDING, (("held", hold.order_id), ("expires_at", hold.expires_at)))
     return None
 
 
-def _equity(entry: EntryAsk) -> Denial | None:
+def _equity(entry: EntryRequest) -> Denial | None:
     equity = entry.book.portfolio.equity(entry.house.marks)
     return None if equity > 0 else Denial(DenialCode.NO_EQUITY, (("equity", equity),))
 
 
-def _order_rate(entry: EntryAsk) -> Denial | None:
+def _order_rate(entry: EntryRequest) -> Denial | None:
     times, limit = entry.book.entry_times, entry.house.risk.max_orders_per_minute
     while times and times[0] <= entry.at - RATE_WINDOW_NANOS:
         times.popleft()
@@ -113,7 +114,7 @@ def _order_rate(entry: EntryAsk) -> Denial | None:
     return Denial(DenialCode.ORDER_RATE, (("orders", len(times)), ("limit", limit)))
 
 
-ENTRY_CHECKS: tuple[Callable[[EntryAsk], Denial | None], ...] = (
+ENTRY_CHECKS: tuple[Callable[[EntryRequest], Denial | None], ...] = (
     _kill_switch,
     _symbol,
     _tradable,

@@ -12,7 +12,7 @@ from titanflow.domain.types import (
     floor_to,
     portion,
 )
-from titanflow.risk.limits import EntryAsk, first_denial
+from titanflow.risk.limits import EntryRequest, first_denial
 from titanflow.risk.verdicts import Denial, Entry
 
 
@@ -41,13 +41,13 @@ def floor_portion(amount: Money, ratio: Ratio) -> Money:
     return amount * ratio // SCALE
 
 
-def judge_entry(entry: EntryAsk) -> Entry | Denial:
+def judge_entry(entry: EntryRequest) -> Entry | Denial:
     """The size that risk allows for an entry now, or the first limit that forbids it."""
     return first_denial(entry) or _sized(entry)
 
 
-def _sized(entry: EntryAsk) -> Entry | Denial:
-    house, book, signal = entry.house, entry.book, entry.ask.signal
+def _sized(entry: EntryRequest) -> Entry | Denial:
+    house, book, signal = entry.house, entry.book, entry.signal
     risk, instrument = house.risk, house.instruments[signal.instrument]
     mark = house.marks[signal.instrument]
     price = mark if signal.order_type is OrderType.MARKET else signal.order_price

@@ -38,23 +38,23 @@ class Entry(NamedTuple):
     context: Context
 
 
-class Ask(NamedTuple):
+class Request(NamedTuple):
     """A signal with its place in the ledger: what every verdict answers."""
 
     seq: int
     signal: SignalGenerated
 
 
-def denied(cause: int, at: Nanos, ask: Ask, denial: Denial, order_id: OrderId = "") -> OrderDenied:
-    """No to `ask`; `order_id` where it was held."""
-    signal = ask.signal
+def denied(cause: int, at: Nanos, request: Request, denial: Denial, order_id: OrderId = "") -> OrderDenied:
+    """No to a request; `order_id` where it was held."""
+    signal = request.signal
     return OrderDenied(
         cause=cause,
         at=at,
         contender=signal.contender,
         instrument=signal.instrument,
         side=signal.side,
-        signal=ask.seq,
+        signal=request.seq,
         order_id=order_id,
         code=denial.code,
         context=denial.context,
@@ -76,9 +76,9 @@ def unknown_order(cause: int, at: Nanos, contender: ContenderId, order_id: Order
     )
 
 
-def entry_approved(cause: int, at: Nanos, ask: Ask, order_id: OrderId, entry: Entry) -> OrderApproved:
+def entry_approved(cause: int, at: Nanos, request: Request, order_id: OrderId, entry: Entry) -> OrderApproved:
     """Yes to an entry of the size that risk allows."""
-    signal = ask.signal
+    signal = request.signal
     return OrderApproved(
         cause=cause,
         at=at,
@@ -93,16 +93,16 @@ def entry_approved(cause: int, at: Nanos, ask: Ask, order_id: OrderId, entry: En
         purpose=OrderPurpose.ENTRY,
         decision_price=entry.decision_price,
         confidence=signal.confidence,
-        signal=ask.seq,
+        signal=request.seq,
         context=entry.context,
     )
 
 
 def exit_approved(
-    cause: int, at: Nanos, ask: Ask, order_id: OrderId, quantity: Quantity, position: Quantity, mark: Price
+    cause: int, at: Nanos, request: Request, order_id: OrderId, quantity: Quantity, position: Quantity, mark: Price
 ) -> OrderApproved:
     """Yes to closing `quantity` of a `position` (signed)."""
-    signal = ask.signal
+    signal = request.signal
     return OrderApproved(
         cause=cause,
         at=at,
@@ -117,7 +117,7 @@ def exit_approved(
         purpose=OrderPurpose.EXIT,
         decision_price=mark,
         confidence=signal.confidence,
-        signal=ask.seq,
+        signal=request.seq,
         context=(("position", position),),
     )
 
@@ -145,9 +145,9 @@ def close_approved(
     )
 
 
-def held(cause: int, at: Nanos, ask: Ask, order_id: OrderId, entry: Entry, expires_at: Nanos) -> OrderHeld:
-    """Ask a person about an entry; the quantity is what risk would allow now."""
-    signal = ask.signal
+def held(cause: int, at: Nanos, request: Request, order_id: OrderId, entry: Entry, expires_at: Nanos) -> OrderHeld:
+    """Wait for a person to decide on an entry; the quantity is what risk would allow now."""
+    signal = request.signal
     return OrderHeld(
         cause=cause,
         at=at,
@@ -157,7 +157,7 @@ def held(cause: int, at: Nanos, ask: Ask, order_id: OrderId, entry: Entry, expir
         side=signal.side,
         quantity=entry.quantity,
         decision_price=entry.decision_price,
-        signal=ask.seq,
+        signal=request.seq,
         code=DenialCode.MANUAL_APPROVAL,
         expires_at=expires_at,
     )
