@@ -1,0 +1,1 @@
+"""The legacy mirror: the ledger's events as the older pub/sub messages, the hot cache and the audit file."""

@@ -1,0 +1,143 @@
+"""The mirror: tails one session's ledger and carries it to the legacy channels, the hot cache and the audit file.
+
+Ledger first, always: it knows nothing but what it reads there. What messages say is in `images`.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import redis
+import structlog
+
+from eventstore.ledger import Block, Ledger
+from projections.mirror.audit_log import AuditLog
+from projections.mirror.images import AUDIT_CHANNEL, Images
+from projections.mirror.messages import MarketData, PortfolioUpdate
+from projections.mirror.publisher import CHECKPOINT, Publisher
+from titanflow.domain.events import Event, TickReceived
+from titanflow.domain.types import Nanos
+
+log = structlog.get_logger()
+
+IDLE_WAIT_S = 0.25
+MAX_EVENTS_A_BATCH = 1_000
+"""How much is published in one atomic step: the server does nothing else meanwhile."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _Batch:
+    """Messages that are to be published in one step."""
+
+    __slots__ = ("events", "leaderboard", "messages", "prices", "records")
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.messages: list[tuple[str, bytes]] = []
+        self.prices: dict[str, bytes] = {}
+        self.leaderboard = b""
+        self.records: list[tuple[int, bytes]] = []
+
+
+class Mirror:
+    """Mirrors one session. Its checkpoint in the ledger's keys is the last seq whose messages are published."""
+
+    def __init__(self, ledger: Ledger[Event], client: redis.Redis, audit_log_path: Path | None = None) -> None:
+        """Recover from the ledger and the audit file; publishes nothing yet.
+
+        Raises InputError or ServerError where the audit file cannot be used, and the ledger's errors.
+        """
+        self._ledger = ledger
+        self._images = Images(ledger.session)
+        self._started: Nanos = 0
+        self._audit_log = AuditLog(audit_log_path, ledger.session) if audit_log_path else None
+        self._publisher = Publisher(client, ledger.session)
+        self.position = ledger.checkpoint(CHECKPOINT)
+        """Seq of the last event that is mirrored."""
+        self._recover()
+
+    def run(self, stopping: Callable[[], bool]) -> None:
+        """Mirror until told to stop, and then what the ledger holds by then.
+
+        Raises FencedError when another mirror of this session has taken over.
+        """
+        while not stopping():
+            self.step(IDLE_WAIT_S)
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Mirror everything up to the ledger's present end."""
+        end = self._ledger.last_seq()
+        while self.position < end:
+            self.step(0)
+        self._flush_audit_log()
+
+    def step(self, timeout: float) -> int:
+        """Mirror the next events, waiting up to `timeout` seconds for the first; returns how many there were."""
+        before = self.position
+        blocks = self._ledger.tail(before, timeout)
+        if blocks:
+            self._mirror(blocks)
+        self._flush_audit_log()
+        return self.position - before
+
+    def close(self) -> None:
+        """Close the audit file and the connection; the ledger is the caller's."""
+        self._publisher.close()
+        if self._audit_log:
+            self._audit_log.close()
+
+    def _recover(self) -> None:
+        """Fold what was mirrored before, write what the audit file misses of it, and renew the un-sessioned cache."""
+        for block in self._ledger.read(1, self.position) if self.position else ():
+            self._started = self._started or block.recorded_at
+            for seq, event in enumerate(block.events, block.first):
+                if type(event) is not TickReceived:
+                    self._fold_again(seq, block.recorded_at, event)
+            self._flush_audit_log()
+        if self.position:
+            self._publisher.renew_latest(self._started, *self._publisher.cache())
+        log.info("mirror ready", session=self._ledger.session, seq=self.position)
+
+    def _fold_again(self, seq: int, recorded_at: Nanos, event: Event) -> None:
+        for channel, message in self._images.of(seq, recorded_at, event):
+            if self._audit_log and channel == AUDIT_CHANNEL:
+                self._audit_log.add(seq, _encode(message))
+
+    def _mirror(self, blocks: Sequence[Block[Event]]) -> None:
+        batch = _Batch()
+        self._started = self._started or blocks[0].recorded_at
+        for block in blocks:
+            for seq, event in enumerate(block.events, block.first):
+                self._collect(batch, seq, block.recorded_at, event)
+                if batch.events == MAX_EVENTS_A_BATCH:
+                    self._deliver(batch)
+                    batch = _Batch()
+        if batch.events:
+            self._deliver(batch)
+
+    def _collect(self, batch: _Batch, seq: int, recorded_at: Nanos, event: Event) -> None:
+        batch.events += 1
+        for channel, message in self._images.of(seq, recorded_at, event):
+            line = _encode(message)
+            batch.messages.append((channel, line))
+            if type(message) is MarketData:
+                batch.prices[message.symbol] = batch.prices[message.instrument] = line
+            elif type(message) is PortfolioUpdate:
+                batch.leaderboard = line
+            elif channel == AUDIT_CHANNEL:
+                batch.records.append((seq, line))
+
+    def _deliver(self, batch: _Batch) -> None:
+        new = self.position + batch.events
+        self._publisher.publish(self.position, new, batch.messages, batch.prices, batch.leaderboard)
+        self.position = new
+        if self._audit_log:
+            for seq, line in batch.records:
+                self._audit_log.add(seq, line)
+        self._publisher.renew_latest(self._started, batch.prices, batch.leaderboard)
+
+    def _flush_audit_log(self) -> None:
+        if self._audit_log:
+            self._audit_log.flush()
