@@ -22,7 +22,7 @@ from titanflow.domain.events import (
     SignalGenerated,
     TickReceived,
 )
-from titanflow.domain.types import Nanos
+from titanflow.domain.types import DenialCode, Nanos
 
 AUDIT_CHANNEL = "audit_events"
 
@@ -51,6 +51,11 @@ AUDITED: Mapping[type[Event], Callable[[Records, int, Nanos, Any], Message]] = {
 """Event type -> what makes its audit record."""
 
 
+def _concerns_no_order(event: Event) -> bool:
+    """A person answered for an order that is not held: there is nothing of an order to record."""
+    return type(event) is OrderDenied and event.code is DenialCode.UNKNOWN_ORDER
+
+
 class Images:
     """Shown one session's events in order, it gives their messages."""
 
@@ -64,7 +69,7 @@ class Images:
         if (trading := TRADING.get(type(event))) is not None:
             channel, make = trading
             images.append((channel, make(self._records, seq, event)))
-        if (make_record := AUDITED.get(type(event))) is not None:
+        if (make_record := AUDITED.get(type(event))) is not None and not _concerns_no_order(event):
             images.append((AUDIT_CHANNEL, make_record(self._records, seq, recorded_at, event)))
         if type(event) is OrderDenied:
             self._records.forget(event)

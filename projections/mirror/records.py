@@ -72,9 +72,8 @@ class Records:
             lesson(seq, event)
 
     def forget(self, denied: OrderDenied) -> None:
-        """Drop what no later message can need, once the denial's own is made."""
+        """Drop the reasons of a signal, once the message of its denial is made: no later one can need them."""
         self.signals.pop(denied.signal, None)
-        self.orders.pop(denied.order_id, None)
 
     def denied(self, event: OrderDenied) -> Order:
         """The order that was denied: as it was held, else as the signal asked for it, unsized."""

@@ -13,7 +13,6 @@ from titanflow.domain.events import (
     Event,
     KillSwitchTripped,
     LeaderboardPublished,
-    ModelRolledBack,
     OrderFilled,
     RiskCommandIssued,
     SessionEnded,
@@ -88,16 +87,11 @@ class Book:
         self._standing = None
         return equity
 
-    def set_status(self, *, halted: bool | None = None, manual: bool | None = None) -> None:
-        """Change what is given."""
-        self.halted = self.halted if halted is None else halted
-        self.manual = self.manual if manual is None else manual
-        self._standing = None
-
-    def standing(self, marks: Marks) -> Standing:
+    def standing(self, marks: Marks, status: TradingStatus) -> Standing:
         """The contender's place now. A flat contender's stays what it was until something happens to it."""
-        if self._standing is not None and not self.portfolio.positions:
-            return self._standing
+        last = self._standing
+        if last is not None and last.status is status and not self.portfolio.positions:
+            return last
         value = cost = gross = 0
         for position in self.portfolio.positions.values():
             mark = marks.get(position.instrument)
@@ -105,15 +99,15 @@ class Book:
             value += worth
             cost += position.cost
             gross += abs(worth)
-        self._standing = self._stand(self.portfolio.cash + value, value - cost, gross)
+        self._standing = self._stand(status, self.portfolio.cash + value, value - cost, gross)
         return self._standing
 
-    def _stand(self, equity: Money, unrealized: Money, gross: Money) -> Standing:
+    def _stand(self, status: TradingStatus, equity: Money, unrealized: Money, gross: Money) -> Standing:
         portfolio, curve, trips = self.portfolio, self.curve, self.trips
         curve.mark(equity)
         return Standing(
             contender=self.contender,
-            status=self._status(),
+            status=status,
             cash=portfolio.cash,
             equity=equity,
             realized_pnl=portfolio.realized,
@@ -135,11 +129,6 @@ class Book:
             turnover=curve.turnover(self.traded),
         )
 
-    def _status(self) -> TradingStatus:
-        if self.halted:
-            return TradingStatus.HALTED
-        return TradingStatus.MANUAL_APPROVAL if self.manual else TradingStatus.ACTIVE
-
 
 class LeaderboardKeeper:
     """Decider that owns LeaderboardPublished."""
@@ -151,6 +140,7 @@ class LeaderboardKeeper:
         self._marks: dict[InstrumentId, Price] = {}
         self._books: dict[ContenderId, Book] = {}
         self._calendars: tuple[TradingCalendar, ...] = ()
+        self._all_halted = False
 
     @property
     def handlers(self) -> Mapping[type[Event], Handler]:
@@ -162,7 +152,6 @@ class LeaderboardKeeper:
             OrderFilled: self.on_fill,
             KillSwitchTripped: self.on_kill_switch,
             RiskCommandIssued: self.on_risk_command,
-            ModelRolledBack: self.on_rollback,
             SessionEnded: self.on_session_ended,
         }
 
@@ -197,23 +186,19 @@ class LeaderboardKeeper:
 
     def on_kill_switch(self, seq: int, tripped: KillSwitchTripped) -> Decisions:
         """The contender, or all, are halted."""
-        self._set_status(tripped.contender, halted=True)
+        self._halt(tripped.contender)
         return NOTHING
 
     def on_risk_command(self, seq: int, issued: RiskCommandIssued) -> Decisions:
-        """Resumed: active and free of manual approval. Liquidated: halted. Otherwise under manual approval."""
+        """Resumed: active and free of manual approval. Liquidated: halted. Otherwise a person approves from now on."""
         match issued.command:
             case RiskCommand.RESUME:
-                self._set_status(issued.contender, halted=False, manual=False)
+                self._resume(issued.contender)
             case RiskCommand.LIQUIDATE_ALL:
-                self._set_status(issued.contender, halted=True)
+                self._halt(issued.contender)
             case RiskCommand.ACTIVATE_MANUAL_APPROVAL:
-                self._set_status(issued.contender, manual=True)
-        return NOTHING
-
-    def on_rollback(self, seq: int, rolled_back: ModelRolledBack) -> Decisions:
-        """From now on a person approves the contender's orders."""
-        self._set_status(rolled_back.contender, manual=True)
+                for book in self._scope(issued.contender):
+                    book.manual = True
         return NOTHING
 
     def on_session_ended(self, seq: int, ended: SessionEnded) -> Decisions:
@@ -221,7 +206,8 @@ class LeaderboardKeeper:
         return self._publish(seq, ended.at)
 
     def _publish(self, seq: int, at: Nanos) -> Decisions:
-        standings = sorted((book.standing(self._marks) for book in self._books.values()), key=_rank)
+        marks = self._marks
+        standings = sorted((book.standing(marks, self._status(book)) for book in self._books.values()), key=_rank)
         equity = sum(standing.equity for standing in standings)
         total = self._total
         total.mark(equity)
@@ -229,9 +215,23 @@ class LeaderboardKeeper:
             LeaderboardPublished(seq, at, tuple(standings), equity, total.max_drawdown, total.sharpe, total.sortino),
         )
 
-    def _set_status(self, contender: ContenderId, *, halted: bool | None = None, manual: bool | None = None) -> None:
+    def _halt(self, contender: ContenderId) -> None:
+        """A halt of all together is one of its own: resuming one contender does not end it."""
+        if contender:
+            self._books[contender].halted = True
+        else:
+            self._all_halted = True
+
+    def _resume(self, contender: ContenderId) -> None:
         for book in self._scope(contender):
-            book.set_status(halted=halted, manual=manual)
+            book.halted = book.manual = False
+        if not contender:
+            self._all_halted = False
+
+    def _status(self, book: Book) -> TradingStatus:
+        if book.halted or self._all_halted:
+            return TradingStatus.HALTED
+        return TradingStatus.MANUAL_APPROVAL if book.manual else TradingStatus.ACTIVE
 
     def _scope(self, contender: ContenderId) -> Iterable[Book]:
         """The book of one contender, or all of them where none is named."""
