@@ -1,0 +1,47 @@
+"""Opening the database: the one place that understands its URL. No SQL of its own beyond the connection's."""
+
+import psycopg
+from psycopg.rows import TupleRow
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import NullPool
+
+from titanflow.errors import ServerError, SettingsError
+
+DRIVER = "postgresql+psycopg"
+_SCHEMES = {"postgres", "postgresql", DRIVER}
+
+Connection = psycopg.Connection[TupleRow]
+
+UNREACHABLE = (psycopg.OperationalError, psycopg.InterfaceError)
+"""What psycopg raises when the server is down, starting, stopping, or cut the connection."""
+
+
+def url_of(database: str) -> URL:
+    """The URL as SQLAlchemy and psycopg 3 take it. Raises SettingsError for one that is not PostgreSQL's."""
+    try:
+        url = make_url(database)
+    except ArgumentError as error:
+        raise SettingsError("the database URL cannot be parsed; expected postgresql://user@host:port/name") from error
+    if url.drivername not in _SCHEMES:
+        raise SettingsError(f"the database must be PostgreSQL (postgresql://…), not {url.drivername}://")
+    return url.set(drivername=DRIVER)
+
+
+def connect(database: str) -> Connection:
+    """A plain connection in autocommit: transactions are opened by name. Raises what is in UNREACHABLE."""
+    url = url_of(database).set(drivername="postgresql")
+    conninfo = url.render_as_string(hide_password=False)
+    return psycopg.connect(conninfo, autocommit=True, application_name="titanflow projections")
+
+
+def engine(database: str) -> Engine:
+    """An engine for short reads: it keeps no connection open in between."""
+    return create_engine(url_of(database), poolclass=NullPool)
+
+
+def unreachable(database: str, error: Exception) -> ServerError:
+    """The error to show to a person when the server does not answer; never with the password."""
+    shown = url_of(database).render_as_string(hide_password=True)
+    return ServerError(f"PostgreSQL at {shown}: {str(error).strip()}; is the server up? `titanflow doctor` looks")

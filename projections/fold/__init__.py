@@ -1,0 +1,1 @@
+"""From events to rows: pure folds, one module for each group of tables."""

@@ -1,0 +1,124 @@
+"""Fills as journal entries, and the books that they make: portfolios, positions, round trips."""
+
+from collections.abc import Iterator, Mapping
+
+from projections.fold.rows import Handler, Row, exact, origin
+from titanflow.domain.events import Event, OrderFilled, SessionStarted
+from titanflow.domain.portfolio import JournalEntry, Portfolio, RoundTrip
+
+
+class Book:
+    """A contender's portfolio with what its row says besides."""
+
+    __slots__ = ("fills", "origin", "portfolio", "round_trips")
+
+    def __init__(self, portfolio: Portfolio, origin: Row) -> None:
+        self.portfolio = portfolio
+        self.origin = origin
+        self.fills = 0
+        self.round_trips = 0
+
+
+class BookFolder:
+    """Owns `fills`, `portfolios`, `positions` and `round_trips`."""
+
+    def __init__(self) -> None:
+        self._books: dict[str, Book] = {}
+        self._fills: list[Row] = []
+        self._round_trips: list[Row] = []
+        self._changed: dict[str, Book] = {}
+        self._positions: dict[tuple[str, str], Row] = {}
+        self.handlers: Mapping[type[Event], Handler] = {SessionStarted: self._started, OrderFilled: self._filled}
+
+    def drain(self) -> Iterator[tuple[str, list[Row]]]:
+        """See Folder."""
+        yield "fills", self._fills
+        yield "portfolios", [_portfolio(contender, book) for contender, book in self._changed.items()]
+        yield "positions", list(self._positions.values())
+        yield "round_trips", self._round_trips
+        self._fills, self._round_trips, self._changed, self._positions = [], [], {}, {}
+
+    def _started(self, seq: int, event: SessionStarted) -> None:
+        opening: Row = {"seq": seq, "cause": None, "at_ns": event.at}
+        for contender in event.contenders:
+            self._books[contender.id] = Book(Portfolio(event.settings.starting_cash), opening)
+        self._changed = dict(self._books)
+
+    def _filled(self, seq: int, event: OrderFilled) -> None:
+        book = self._books[event.contender]
+        portfolio = book.portfolio
+        entry, trip = portfolio.apply(event.at, event.instrument, event.side, event.quantity, event.price, event.fee)
+        book.origin = origin(seq, event)
+        book.fills += 1
+        self._fills.append(_fill(book.origin, event, entry))
+        if trip is not None:
+            book.round_trips += 1
+            self._round_trips.append(_round_trip(book.origin, event.contender, trip))
+        self._changed[event.contender] = book
+        self._positions[event.contender, event.instrument] = _position(book.origin, event, portfolio)
+
+
+def _fill(made: Row, event: OrderFilled, entry: JournalEntry) -> Row:
+    """Realized P&L is the executor's own; the row's check compares it with what these books say."""
+    return {
+        **made,
+        "fill_id": event.fill_id,
+        "order_id": event.order_id,
+        "contender": event.contender,
+        "instrument": event.instrument,
+        "side": event.side,
+        "quantity": exact(event.quantity),
+        "price": exact(event.price),
+        "fee": exact(event.fee),
+        "slippage": exact(event.slippage),
+        "remaining": exact(event.remaining),
+        "purpose": event.purpose,
+        "mode": event.mode,
+        "realized_pnl": exact(event.realized_pnl),
+        "cash_change": exact(entry.cash),
+        "cost_change": exact(entry.cost),
+    }
+
+
+def _portfolio(contender: str, book: Book) -> Row:
+    portfolio = book.portfolio
+    return {
+        **book.origin,
+        "contender": contender,
+        "starting_cash": exact(portfolio.starting_cash),
+        "cash": exact(portfolio.cash),
+        "cost_basis": exact(portfolio.cost_basis()),
+        "realized_pnl": exact(portfolio.realized),
+        "fees": exact(portfolio.fees),
+        "fills": book.fills,
+        "round_trips": book.round_trips,
+    }
+
+
+def _position(made: Row, event: OrderFilled, portfolio: Portfolio) -> Row:
+    position = portfolio.positions.get(event.instrument)
+    return {
+        **made,
+        "contender": event.contender,
+        "instrument": event.instrument,
+        "quantity": exact(position.quantity if position else 0),
+        "cost": exact(position.cost if position else 0),
+        "average_price": exact(position.average_price if position else 0),
+        "opened_at_ns": position.opened_at if position else None,
+    }
+
+
+def _round_trip(made: Row, contender: str, trip: RoundTrip) -> Row:
+    return {
+        **made,
+        "contender": contender,
+        "instrument": trip.instrument,
+        "side": trip.side,
+        "opened_at_ns": trip.opened_at,
+        "closed_at_ns": trip.closed_at,
+        "quantity": exact(trip.quantity),
+        "entry_price": exact(trip.entry_price),
+        "exit_price": exact(trip.exit_price),
+        "fees": exact(trip.fees),
+        "pnl": exact(trip.pnl),
+    }
