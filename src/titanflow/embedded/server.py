@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+import psutil
 from filelock import FileLock, Timeout
 
 from titanflow.errors import ServerError
@@ -108,6 +109,11 @@ class DetachedServer(ABC):
     def read_pid(self) -> int | None:
         """The process id that the server wrote for itself."""
 
+    @property
+    def working_directory(self) -> Path:
+        """The directory that the server's process works in."""
+        return self.directory.resolve()
+
     @abstractmethod
     def after_start(self, port: int) -> None:
         """Bring an answering server, new or found, to what the caller asked for."""
@@ -161,6 +167,8 @@ class DetachedServer(ABC):
         try:
             version = self.probe(port) if port else None
         except NotReadyError as reason:
+            if not self.is_alive():
+                return self.status()
             detail = f"runs but does not answer: {reason}"
         return ServerStatus(self.name, True, pid, self.url(port) if port else None, version, self.directory, detail)
 
@@ -251,16 +259,25 @@ class DetachedServer(ABC):
         """A descriptor on the held server lock; closed here, it leaves the lock to whom it was handed down."""
         lock = os.open(self._server_lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            if not _wait_until(lambda: _try_lock(lock), self.answer_seconds):
+            if not _wait_until(lambda: self._try_lock(lock), self.answer_seconds):
                 raise self._start_error("is locked by a process that is neither starting nor stopping it")
             yield lock
         finally:
             os.close(lock)
 
+    def _try_lock(self, lock: int) -> bool:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise ServerError(f"{self.directory} cannot be locked ({error}): choose a home on a local disk") from error
+        return True
+
     def _signal(self, sent: signal.Signals) -> None:
         _wait_until(lambda: self.read_pid() is not None or not self.is_alive(), self.answer_seconds)
         pid = self.read_pid()
-        if pid is not None and self.is_alive():
+        if pid is not None and works_in(pid, self.working_directory):
             with suppress(ProcessLookupError):
                 os.kill(pid, sent)
 
@@ -293,12 +310,12 @@ def write_private(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-def _try_lock(lock: int) -> bool:
+def works_in(pid: int, directory: Path) -> bool:
+    """Whether a process has that working directory: what tells a server from a stranger with its recycled id."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        return Path(psutil.Process(pid).cwd()) == directory
+    except (psutil.Error, OSError):
         return False
-    return True
 
 
 def _wait_until(condition: Callable[[], bool], seconds: float) -> bool:

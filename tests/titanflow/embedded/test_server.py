@@ -111,6 +111,7 @@ def test_a_process_that_took_the_dead_server_s_id_is_left_alone(
     server.start()
     before = server.status()
     crash(before)
+    wait_until(lambda: not server.is_alive(), message="the end of the server")
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
         for pidfile in (server.directory / "redis.pid", server.directory / "data" / "postmaster.pid"):
             if pidfile.exists():
