@@ -1,15 +1,16 @@
 """Alembic's entry: runs migrations on the connection that `projections.migrate` hands over, or on `-x database=URL`."""
 
 from alembic import context
-from projections.database import engine
-from projections.migrate import compare_options
-from projections.tables import SCHEMA
 from sqlalchemy import Connection, text
+
+from projections.database import engine
+from projections.migrate import COMPARE_OPTIONS
+from projections.tables import SCHEMA
 
 
 def run(connection: Connection) -> None:
     """Run within the connection's transaction."""
-    context.configure(connection=connection, **compare_options(connection))
+    context.configure(connection=connection, **COMPARE_OPTIONS)
     with context.begin_transaction():
         context.run_migrations()
 

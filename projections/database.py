@@ -37,8 +37,12 @@ def connect(database: str) -> Connection:
 
 
 def engine(database: str) -> Engine:
-    """An engine for short reads: it keeps no connection open in between."""
-    return create_engine(url_of(database), poolclass=NullPool)
+    """An engine for short work: it keeps no connection open in between.
+
+    The schema is always named, never searched for: a user called as our schema would find it by default and be told
+    other names by the server.
+    """
+    return create_engine(url_of(database), poolclass=NullPool, connect_args={"options": "-c search_path=public"})
 
 
 def unreachable(database: str, error: Exception) -> ServerError:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import text
 
 from projections.database import UNREACHABLE, Connection, connect, engine, unreachable
@@ -17,6 +16,20 @@ if TYPE_CHECKING:
 
 HEAD = "0001"
 """The newest revision. Known here so that a current database costs one query and Alembic is not even imported."""
+
+
+def _is_ours(name: str | None, kind: str, parents: object) -> bool:
+    return name == SCHEMA if kind == "schema" else name != "alembic_version"
+
+
+COMPARE_OPTIONS: dict[str, Any] = {
+    "target_metadata": metadata,
+    "version_table_schema": SCHEMA,
+    "include_schemas": True,
+    "include_name": _is_ours,
+    "compare_server_default": True,
+}
+"""How Alembic compares declared and real tables: those of our schema only."""
 
 _LOCK = 0x7469_7461_6E66
 """Key of the advisory lock under which one process at a time migrates."""
@@ -47,9 +60,8 @@ def current_revision(connection: Connection) -> str | None:
 
 def upgrade(database: str, revision: str = "head") -> None:
     """Run the migrations up to `revision`, one process at a time."""
-    from alembic.util import CommandError
-
     from alembic import command
+    from alembic.util import CommandError
 
     try:
         _run(database, lambda config: command.upgrade(config, revision))
@@ -79,24 +91,8 @@ def differences(database: str) -> list[object]:
     from alembic.migration import MigrationContext
 
     with engine(database).connect() as connection:
-        context = MigrationContext.configure(connection, opts=compare_options(connection))
+        context = MigrationContext.configure(connection, opts=COMPARE_OPTIONS)
         return list(compare_metadata(context, metadata))
-
-
-def compare_options(connection: SqlConnection) -> dict[str, Any]:
-    """How Alembic is to compare tables: those of our schema only, also where it is the user's default schema."""
-    connection.dialect.default_schema_name = "public"
-    return {
-        "target_metadata": metadata,
-        "version_table_schema": SCHEMA,
-        "include_schemas": True,
-        "include_name": _is_ours,
-        "compare_server_default": True,
-    }
-
-
-def _is_ours(name: str | None, kind: str, parents: object) -> bool:
-    return name == SCHEMA if kind == "schema" else name != "alembic_version"
 
 
 def alembic_config() -> "Config":

@@ -28,7 +28,7 @@ class Writer:
     def write(self, connection: Connection, session: str, batch: Batch, after: int = 0) -> None:
         """Write the batch's rows of events after seq `after`, within the connection's transaction.
 
-        Latest states are written whatever their seq: they hold for the end of the batch. Raises the server's objections.
+        Latest states are written whatever their seq: they hold for the end of the batch. Raises psycopg.Error.
         """
         for table in self._tables:
             rows = batch.get(table.name)
