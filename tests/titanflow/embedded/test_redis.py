@@ -1,11 +1,13 @@
 """What a ledger needs of its Redis, and which binary is taken."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import redis
 
 from titanflow.embedded.redis import MINIMUM_VERSION, binary_version, find_redis_server, redis_server
+from titanflow.embedded.server import ServerStatus
 from titanflow.errors import ServerError
 
 
@@ -21,6 +23,23 @@ def test_a_running_server_is_raised_to_always_and_not_lowered_again(home: Path) 
         assert client.config_get("appendfsync")["appendfsync"] == "always"
         redis_server(home, appendfsync="everysec").start()
         assert client.config_get("appendfsync")["appendfsync"] == "always"
+
+
+def test_the_socket_leads_to_the_same_server_also_after_a_crash(
+    home: Path, crash: Callable[[ServerStatus], None]
+) -> None:
+    server = redis_server(home)
+    for _ in range(2):
+        url = server.start()
+        assert server.socket_url
+        with redis.Redis.from_url(url) as over_tcp, redis.Redis.from_url(server.socket_url) as over_socket:
+            over_tcp.set("word", "same")
+            assert over_socket.get("word") == b"same"
+        crash(server.status())
+
+
+def test_a_home_too_deep_for_a_socket_has_none(home: Path) -> None:
+    assert redis_server(home / ("deep" * 30)).socket_url is None
 
 
 def test_a_broken_append_only_file_stops_the_start_with_the_log_s_words(home: Path) -> None:
