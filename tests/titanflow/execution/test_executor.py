@@ -1,0 +1,438 @@
+"""What becomes of an approved order, worked out on paper: fills, stops, partial fills, liquidation, the end."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from support.desk import AAPL, BTC, LATENCY, MILLISECOND, MSFT, START, Desk, only, session_started
+from titanflow.domain.decider import NOTHING
+from titanflow.domain.events import (
+    Event,
+    OrderCancelled,
+    OrderFilled,
+    OrderSubmitted,
+    RiskCommandIssued,
+    TickReceived,
+)
+from titanflow.domain.instruments import FeeSchedule
+from titanflow.domain.types import (
+    DenialCode,
+    ExecutionMode,
+    OrderPurpose,
+    OrderType,
+    RiskCommand,
+    Side,
+    fixed,
+)
+from titanflow.execution.executor import Executor
+
+BUY, SELL = Side.BUY, Side.SELL
+LIMIT, STOP, MARKET = OrderType.LIMIT, OrderType.STOP, OrderType.MARKET
+EXIT = OrderPurpose.EXIT
+
+
+def desk(**execution: Any) -> Desk:
+    return Desk(session_started(execution))
+
+
+def fill_of(decisions: list[Event]) -> OrderFilled:
+    (fill,) = [each for each in decisions if isinstance(each, OrderFilled)]
+    return fill
+
+
+# --- market orders ---------------------------------------------------------------------------------------------------
+
+
+def test_a_market_order_fills_at_the_first_tick_past_its_latency() -> None:
+    at = desk()
+    at.tick("100")
+    submitted = only(at.approve(BUY, "10"), OrderSubmitted)
+    assert submitted.active_at == at.now + LATENCY
+    assert at.tick("101", after=99) == []
+    fill = only(at.tick("102", after=1), OrderFilled)
+    assert (fill.price, fill.quantity, fill.remaining) == (fixed("102"), fixed("10"), 0)
+    assert fill.slippage == fixed("2")
+    assert fill.cause == at.ledger.index(fill)
+    assert at.tick("103") == []
+    assert at.book().cash == fixed("98980")
+
+
+def test_an_order_is_submitted_as_it_was_approved() -> None:
+    at = desk()
+    at.tick("100")
+    approval = at.approval(BUY, "10", order_type=LIMIT, price="99", stop="95")
+    submitted = only(at.feed(approval), OrderSubmitted)
+    assert submitted == OrderSubmitted(
+        cause=at.ledger.index(approval) + 1,
+        at=at.now,
+        order_id=approval.order_id,
+        parent_id="",
+        contender="fox",
+        instrument=AAPL.id,
+        side=BUY,
+        quantity=fixed("10"),
+        order_type=LIMIT,
+        order_price=fixed("99"),
+        purpose=OrderPurpose.ENTRY,
+        decision_price=fixed("100"),
+        active_at=at.now + LATENCY,
+        mode=ExecutionMode.PAPER,
+    )
+
+
+def test_a_tick_of_another_instrument_fills_nothing() -> None:
+    at = desk()
+    at.tick("100")
+    at.approve(BUY, "10")
+    assert at.tick("100", instrument=MSFT, after=500) == []
+
+
+def test_an_off_market_print_fills_nothing_and_marks_nothing() -> None:
+    at = desk()
+    at.tick("100")
+    at.approve(BUY, "10")
+    assert at.off_market("50", after=500) == []
+    assert at.executor.marks[AAPL.id] == fixed("100")
+
+
+def test_slippage_and_fee_are_charged_on_each_side() -> None:
+    # Base of 5 bps on 200.00 is 10 cents; 10 bps of fee on 100 * 200.10 is 20.01, on 100 * 199.90 it is 19.99.
+    costly = replace(AAPL, fees=FeeSchedule(notional_ratio=fixed("0.001")))
+    at = Desk(session_started({"slippage_base": fixed("0.0005")}, instruments=[costly]))
+    at.tick("200")
+    at.approve(BUY, "100")
+    bought = only(at.tick("200", after=100), OrderFilled)
+    assert (bought.price, bought.slippage, bought.fee) == (fixed("200.1"), fixed("0.1"), fixed("20.01"))
+    at.approve(SELL, "100", purpose=EXIT)
+    sold = only(at.tick("200", after=100), OrderFilled)
+    assert (sold.price, sold.slippage, sold.fee) == (fixed("199.9"), fixed("-0.1"), fixed("19.99"))
+    assert sold.realized_pnl == fixed("-20")
+    assert at.book().cash == fixed("99940")
+
+
+def test_a_fraction_of_a_coin_is_filled_and_pays_its_fee() -> None:
+    # 0.5 coin at 10 000.00: 5000 and a fee of 0.1 %.
+    at = desk()
+    at.tick("10000", "2", instrument=BTC)
+    at.approve(BUY, "0.5", instrument=BTC.id)
+    fill = only(at.tick("10000", "2", after=100, instrument=BTC), OrderFilled)
+    assert (fill.quantity, fill.fee) == (fixed("0.5"), fixed("5"))
+    assert at.book().cash == fixed("94995")
+
+
+# --- partial fills ---------------------------------------------------------------------------------------------------
+
+
+def test_a_partial_fill_leaves_the_rest_of_the_order_working() -> None:
+    at = desk(participation=fixed("0.25"))
+    at.tick("100")
+    order_id = only(at.approve(BUY, "100"), OrderSubmitted).order_id
+    fills = [only(at.tick("100", size, after=100), OrderFilled) for size in ("159", "200", "1000")]
+    assert [fill.quantity for fill in fills] == [fixed("39"), fixed("50"), fixed("11")]
+    assert [fill.remaining for fill in fills] == [fixed("61"), fixed("11"), 0]
+    assert {fill.order_id for fill in fills} == {order_id}
+    assert len({fill.fill_id for fill in fills}) == 3
+    assert at.book().quantity(AAPL.id) == fixed("100")
+
+
+def test_a_tick_too_small_for_one_increment_fills_nothing() -> None:
+    at = desk(participation=fixed("0.25"))
+    at.tick("100")
+    at.approve(BUY, "100")
+    assert at.tick("100", "3", after=100) == []
+    assert only(at.tick("100", "4"), OrderFilled).quantity == fixed("1")
+
+
+def test_orders_of_one_contender_share_a_tick_in_the_order_of_submission() -> None:
+    at = desk()
+    at.tick("100")
+    first = only(at.approve(BUY, "60"), OrderSubmitted)
+    second = only(at.approve(BUY, "60"), OrderSubmitted)
+    fills = at.tick("100", "100", after=100)
+    assert [(fill.order_id, fill.quantity) for fill in fills] == [
+        (first.order_id, fixed("60")),
+        (second.order_id, fixed("40")),
+    ]
+
+
+def test_each_contender_meets_the_whole_tick() -> None:
+    at = desk()
+    at.tick("100")
+    at.approve(BUY, "60")
+    at.approve(BUY, "60", contender="owl")
+    assert [(f.contender, f.quantity) for f in at.tick("100", "60", after=100)] == [
+        ("fox", fixed("60")),
+        ("owl", fixed("60")),
+    ]
+
+
+# --- limit and stop orders -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("side", "away", "better"), [(BUY, "100.01", "99.5"), (SELL, "99.99", "100.5")])
+def test_a_limit_order_waits_for_its_limit_and_takes_a_better_price(side: Side, away: str, better: str) -> None:
+    at = desk(allow_short=True)
+    at.tick("100")
+    at.approve(side, "10", order_type=LIMIT, price="100")
+    assert at.tick(away, after=100) == []
+    assert only(at.tick(better), OrderFilled).price == fixed(better)
+
+
+@pytest.mark.parametrize(
+    ("side", "tick", "filled"),
+    [
+        (BUY, "100", "100"),  # 100.50 slipped, held at the limit
+        (BUY, "99.8", "100"),  # 100.299
+        (BUY, "99", "99.5"),  # 99.495 rounded up
+        (SELL, "100", "100"),
+        (SELL, "101", "100.49"),  # 100.495 rounded down
+    ],
+)
+def test_slippage_never_carries_a_limit_order_beyond_its_limit(side: Side, tick: str, filled: str) -> None:
+    at = desk(allow_short=True, slippage_base=fixed("0.005"))
+    at.tick("100")
+    at.approve(side, "10", order_type=LIMIT, price="100")
+    assert only(at.tick(tick, after=100), OrderFilled).price == fixed(filled)
+
+
+def test_a_stop_order_is_triggered_by_touch_and_then_takes_the_market_after_a_new_latency() -> None:
+    at = desk()
+    at.tick("100")
+    at.approve(BUY, "10", order_type=STOP, price="105")
+    assert at.tick("104.99", after=100) == []
+    assert at.tick("105") == []
+    assert at.tick("106", after=99) == []
+    assert only(at.tick("103", after=1), OrderFilled).price == fixed("103")
+
+
+def test_a_stop_touched_before_its_order_reached_the_market_is_not_triggered() -> None:
+    at = desk()
+    at.tick("100")
+    at.approve(BUY, "10", order_type=STOP, price="105")
+    at.tick("106", after=99)
+    at.tick("104", after=1)
+    assert at.tick("104", after=500) == []
+
+
+# --- protective stops ------------------------------------------------------------------------------------------------
+
+
+def test_every_fill_of_an_entry_gets_a_protective_stop_of_its_size() -> None:
+    at = desk()
+    at.tick("100")
+    entry = only(at.approve(BUY, "100", stop="95"), OrderSubmitted)
+    for size in ("60", "40"):
+        fill, stop = at.tick("100", size, after=100)
+        assert isinstance(fill, OrderFilled)
+        assert isinstance(stop, OrderSubmitted)
+        assert (stop.parent_id, stop.quantity) == (entry.order_id, fill.quantity)
+        assert (stop.side, stop.order_type, stop.purpose) == (SELL, STOP, OrderPurpose.STOP_LOSS)
+        assert stop.order_price == stop.decision_price == fixed("95")
+        assert stop.active_at == at.now + LATENCY
+
+
+def test_a_protective_stop_gets_out_and_what_it_lost_shows() -> None:
+    at = desk()
+    at.hold("10", "100", stop="95")
+    assert at.tick("95", after=100) == []
+    fill = only(at.tick("94.5", after=100), OrderFilled)
+    assert (fill.purpose, fill.price, fill.slippage) == (OrderPurpose.STOP_LOSS, fixed("94.5"), fixed("-0.5"))
+    assert fill.realized_pnl == fixed("-55")
+    assert at.book().positions == {}
+
+
+def test_a_short_entry_is_protected_by_a_stop_above() -> None:
+    at = desk(allow_short=True)
+    at.tick("100")
+    at.approve(SELL, "10", stop="105")
+    _, stop = at.tick("100", after=100)
+    assert (stop.side, stop.order_price) == (BUY, fixed("105"))  # type: ignore[attr-defined]
+    at.tick("105", after=100)
+    assert only(at.tick("106", after=100), OrderFilled).realized_pnl == fixed("-60")
+
+
+def test_when_the_position_closes_its_stops_are_cancelled() -> None:
+    at = desk()
+    at.hold("10", "100", stop="95")
+    at.approve(SELL, "10", purpose=EXIT)
+    fill, cancelled = at.tick("101", after=100)
+    assert isinstance(fill, OrderFilled)
+    assert isinstance(cancelled, OrderCancelled)
+    assert (cancelled.code, cancelled.remaining) == (DenialCode.POSITION_CLOSED, fixed("10"))
+    assert at.tick("90", after=500) == []
+
+
+def test_an_exit_and_a_triggered_stop_together_never_sell_more_than_is_held() -> None:
+    at = desk()
+    at.hold("10", "100", stop="95")
+    at.tick("95", after=100)
+    at.approve(SELL, "10", purpose=EXIT)
+    at.tick("94", "7", after=100)
+    at.tick("94", "7")
+    assert sum(fill.quantity for fill in at.fills if fill.side is SELL) == fixed("10")
+    assert at.book().positions == {}
+    assert at.executor.accounts["fox"].orders == {}
+
+
+def test_an_exit_larger_than_what_is_left_fills_what_is_left_and_ends() -> None:
+    at = desk()
+    at.hold("10", "100")
+    at.approve(SELL, "15", purpose=EXIT)
+    fill, cancelled = at.tick("100", after=100)
+    assert fill_of([fill]).quantity == fixed("10")
+    assert isinstance(cancelled, OrderCancelled)
+    assert cancelled.remaining == fill_of([fill]).remaining == fixed("5")
+
+
+def test_a_closing_order_takes_back_the_rest_of_the_entry() -> None:
+    at = desk()
+    at.tick("100")
+    entry = only(at.approve(BUY, "100"), OrderSubmitted)
+    at.tick("100", "40", after=100)
+    cancelled, submitted = at.approve(SELL, "40", purpose=EXIT)
+    assert isinstance(cancelled, OrderCancelled)
+    assert isinstance(submitted, OrderSubmitted)
+    assert (cancelled.order_id, cancelled.remaining) == (entry.order_id, fixed("60"))
+    at.tick("100", after=100)
+    assert at.book().positions == {}
+
+
+# --- never against an earlier tick -----------------------------------------------------------------------------------
+
+
+def test_a_tick_that_stands_before_the_order_in_the_ledger_cannot_fill_it() -> None:
+    at = Desk(session_started(), lagging=True)
+    at.tick("100")
+    at.approve(BUY, "10")
+    assert at.tick("90", after=500) == []
+    at.catch_up()
+    fill = only(at.tick("101", after=1), OrderFilled)
+    assert fill.price == fixed("101")
+    assert at.ledger.index(at.all_of(OrderSubmitted)[0]) < fill.cause - 1
+
+
+def test_an_order_cancelled_before_its_submission_is_read_back_never_fills() -> None:
+    at = Desk(session_started(), lagging=True)
+    at.tick("100")
+    at.approve(BUY, "10")
+    only(at.liquidate(), OrderCancelled)
+    at.catch_up()
+    assert at.tick("100", after=500) == []
+
+
+def test_event_time_that_jumps_back_does_not_fill_an_order_early() -> None:
+    at = desk()
+    at.tick("100")
+    at.approve(BUY, "10")
+    assert at.feed(TickReceived(at.now - 1, AAPL.id, fixed("90"), fixed("100"))) == []
+    assert at.feed(TickReceived(at.now + LATENCY - 1, AAPL.id, fixed("90"), fixed("100"))) == []
+
+
+# --- money that is not there -----------------------------------------------------------------------------------------
+
+
+def test_an_entry_that_has_become_too_dear_is_cancelled_instead_of_overdrawing_the_account() -> None:
+    at = desk()
+    at.tick("100")
+    at.approve(BUY, "1000")
+    cancelled = only(at.tick("100.01", after=100), OrderCancelled)
+    assert cancelled.code is DenialCode.BUYING_POWER
+    assert at.book().cash == fixed("100000")
+
+
+# --- liquidation and end ---------------------------------------------------------------------------------------------
+
+
+def test_liquidate_all_closes_everything_even_over_several_ticks() -> None:
+    at = desk(allow_short=True)
+    at.hold("100", "100", stop="95")
+    at.hold("50", "100", contender="owl")
+    at.tick("50", instrument=MSFT)
+    at.approve(SELL, "30", instrument=MSFT.id)
+    at.tick("50", after=100, instrument=MSFT)
+    at.approve(BUY, "10", order_type=LIMIT, price="90")
+    decisions = at.liquidate()
+    assert [each.code for each in decisions if isinstance(each, OrderCancelled)] == [DenialCode.LIQUIDATION] * 2
+    closing = [each for each in decisions if isinstance(each, OrderSubmitted)]
+    assert [(each.contender, each.side, each.quantity) for each in closing] == [
+        ("fox", SELL, fixed("100")),
+        ("fox", BUY, fixed("30")),
+        ("owl", SELL, fixed("50")),
+    ]
+    assert {(each.order_type, each.purpose) for each in closing} == {(MARKET, OrderPurpose.LIQUIDATION)}
+    at.tick("80", "70", after=100)
+    at.tick("50", instrument=MSFT)
+    assert at.book().quantity(AAPL.id) == fixed("30")
+    at.tick("80", "70")
+    assert at.book().positions == {} == at.book("owl").positions
+    assert all(not account.orders for account in at.executor.accounts.values())
+    assert at.executor.books == {}
+
+
+def test_liquidating_one_contender_leaves_the_others_alone() -> None:
+    at = desk()
+    at.hold("10", "100", stop="95")
+    at.hold("10", "100", contender="owl", stop="95")
+    assert {each.contender for each in at.liquidate("owl")} == {"owl"}  # type: ignore[attr-defined]
+    at.tick("100", after=100)
+    assert (at.book().quantity(AAPL.id), at.book("owl").quantity(AAPL.id)) == (fixed("10"), 0)
+
+
+def test_a_second_liquidation_replaces_the_first_and_still_closes_once() -> None:
+    at = desk()
+    at.hold("10", "100")
+    at.liquidate("fox")
+    at.liquidate()
+    at.tick("100", after=100)
+    assert sum(fill.quantity for fill in at.fills if fill.side is SELL) == fixed("10")
+    assert at.book().positions == {}
+
+
+def test_other_risk_commands_move_nothing() -> None:
+    at = desk()
+    at.hold("10", "100", stop="95")
+    for command in (RiskCommand.RESUME, RiskCommand.ACTIVATE_MANUAL_APPROVAL):
+        assert at.feed(RiskCommandIssued(1, at.now, command, "", "", None, None)) == []
+
+
+def test_the_end_of_the_session_cancels_what_still_works() -> None:
+    at = desk()
+    at.hold("10", "100", stop="95")
+    at.approve(BUY, "5")
+    cancelled = at.end()
+    assert [each.code for each in cancelled] == [DenialCode.SESSION_ENDED] * 2  # type: ignore[attr-defined]
+    assert at.tick("90", after=500) == []
+    assert at.book().quantity(AAPL.id) == fixed("10")
+
+
+def test_a_liquidation_after_the_end_submits_what_could_never_fill_no_more() -> None:
+    at = desk()
+    at.hold("10", "100")
+    at.end()
+    assert at.liquidate() == []
+
+
+# --- the decider's contract ------------------------------------------------------------------------------------------
+
+
+def test_a_session_in_live_mode_is_refused_rather_than_simulated() -> None:
+    with pytest.raises(ValueError, match="paper orders only"):
+        Executor().on_session_started(1, session_started({"mode": ExecutionMode.LIVE}))
+
+
+def test_a_tick_that_concerns_no_order_answers_with_the_one_empty_tuple() -> None:
+    at = desk()
+    at.hold("10", "100", stop="95")
+    tick = TickReceived(START + 10**9 * MILLISECOND, AAPL.id, fixed("99"), fixed("1"))
+    assert at.executor.on_tick(99, tick) is NOTHING
+    assert at.executor.on_tick(99, replace(tick, instrument=MSFT.id)) is NOTHING
+
+
+def test_another_seed_draws_other_fills_and_the_same_seed_the_same() -> None:
+    def prices(seed: int) -> list[int]:
+        at = Desk(session_started({"slippage_noise": fixed("0.01"), "slippage_base": fixed("0.03")}, seed=seed))
+        at.hold("100", "100")
+        return [fill.price for fill in at.fills]
+
+    assert prices(1) == prices(1) != prices(2)

@@ -1,0 +1,63 @@
+"""A book's bounds: the quick test of the tick path never hides a tick that an order would have acted on."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.desk import AAPL
+from titanflow.domain.types import OrderPurpose, OrderType, Side
+from titanflow.execution.orders import Book, WorkingOrder
+from titanflow.execution.simulation.matching import reached
+
+
+def working(order_type: OrderType, side: Side, price: int, active_at: int) -> WorkingOrder:
+    return WorkingOrder(
+        id="x",
+        contender="fox",
+        instrument=AAPL,
+        side=side,
+        remaining=1,
+        type=order_type,
+        price=price,
+        stop_price=0,
+        purpose=OrderPurpose.ENTRY,
+        closing=False,
+        decision_price=0,
+        worst_price=0,
+        active_at=active_at,
+    )
+
+
+ORDERS = st.builds(
+    working, st.sampled_from(OrderType), st.sampled_from(Side), st.integers(1, 20), active_at=st.integers(0, 20)
+)
+
+
+@given(st.lists(ORDERS, max_size=6), st.sets(st.integers(0, 5)), st.integers(1, 21), st.integers(0, 21))
+def test_within_the_bounds_no_order_acts(orders: list[WorkingOrder], ended: set[int], price: int, at: int) -> None:
+    book = Book()
+    for order in orders:
+        book.add(order)
+    for index in ended & set(range(len(orders))):
+        orders[index].working = False
+    book.rebound()
+    assert book.orders == [order for order in orders if order.working]
+    quiet = book.floor < price < book.ceiling and at < book.due
+    acts = any(
+        at >= order.active_at and (order.type is OrderType.MARKET or reached(order, price)) for order in book.orders
+    )
+    assert not (quiet and acts)
+
+
+def test_a_book_of_a_stop_below_and_a_limit_above_is_quiet_between_them() -> None:
+    book = Book()
+    book.add(working(OrderType.STOP, Side.SELL, 5, 0))
+    book.add(working(OrderType.LIMIT, Side.SELL, 15, 0))
+    assert (book.floor, book.ceiling) == (5, 15)
+    assert book.due > 1 << 62
+
+
+def test_a_market_order_makes_every_tick_from_its_time_on_count() -> None:
+    book = Book()
+    book.add(working(OrderType.MARKET, Side.BUY, 0, 9))
+    book.add(working(OrderType.MARKET, Side.BUY, 0, 7))
+    assert book.due == 7
