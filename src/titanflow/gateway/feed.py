@@ -1,0 +1,100 @@
+"""The feed: raw rows become the external events of a session, in ledger order. A pure function of its provider's rows.
+
+It does not know the ledger or the wall clock: `service` plays it into a ledger at a pace, the fused loop at full speed.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from titanflow.domain.events import ClockAdvanced, Event, FeedStatusChanged
+from titanflow.domain.instruments import TradingCalendar
+from titanflow.domain.types import FeedStatus, Nanos
+from titanflow.errors import InputError
+from titanflow.gateway.bad_ticks import BadTick
+from titanflow.gateway.calendars import calendars_for
+from titanflow.gateway.clock import SecondHand
+from titanflow.gateway.health import FeedHealth
+from titanflow.gateway.normaliser import MAX_JUMP_SECONDS, Normaliser
+from titanflow.gateway.providers.base import Provider
+
+SILENCE_SECONDS = 60
+MAX_GAP_SECONDS = 300
+
+
+class FeedItem(NamedTuple):
+    """One step of a feed: either events that are due at the same time, or one row that was refused."""
+
+    position: int
+    """Place in the feed: number of items up to and with this one. A feed goes on behind it with `items(position)`."""
+    events: tuple[Event, ...]
+    bad: BadTick | None
+
+
+class Feed:
+    """Events of one provider: clock seconds, ticks and off-market prints, changes of status, and ENDED at the end."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        *,
+        calendars: Sequence[TradingCalendar] | None = None,
+        silence_seconds: int = SILENCE_SECONDS,
+        max_gap_seconds: int = MAX_GAP_SECONDS,
+        max_jump_seconds: int = MAX_JUMP_SECONDS,
+    ) -> None:
+        """See `FeedHealth`, `SecondHand` and `Normaliser` for the limits; `calendars` None means the library's.
+
+        Raises InputError where silence would be reported later than a gap.
+        """
+        if not 0 < silence_seconds <= max_gap_seconds:
+            raise InputError(
+                f"silence_seconds {silence_seconds} is not between 1 and max_gap_seconds {max_gap_seconds}"
+            )
+        self.provider = provider
+        self.instruments = provider.instruments()
+        first, last = provider.span()
+        self.calendars = tuple(calendars_for(self.instruments, first, last) if calendars is None else calendars)
+        self.now: Nanos = first
+        """Event time of the last item; before the first, the beginning of the provider's span."""
+        self._silence_seconds = silence_seconds
+        self._max_gap_seconds = max_gap_seconds
+        self._max_jump_seconds = max_jump_seconds
+
+    def items(self, start: int = 0) -> Iterator[FeedItem]:
+        """The items after position `start`, to the end.
+
+        Everything before is read again without being given, so that clock, status and last times are what they were:
+        the items after any `start` are the same as those of one uninterrupted run.
+        """
+        for item in self._items():
+            if item.position > start:
+                yield item
+
+    def _items(self) -> Iterator[FeedItem]:
+        judge = Normaliser(self.instruments, max_jump_seconds=self._max_jump_seconds).judge
+        hand = SecondHand(self.calendars, self._max_gap_seconds)
+        health = FeedHealth(self.instruments, self.calendars, self._silence_seconds, self._max_gap_seconds)
+        silent = health.silent
+        position, next_second = 0, 0
+        for row in self.provider.rows():
+            event = judge(row)
+            if isinstance(event, BadTick):
+                position += 1
+                yield FeedItem(position, (), event)
+                continue
+            at = event.at
+            if at >= next_second:
+                for second in hand.advance(at):
+                    position += 1
+                    self.now = second
+                    yield FeedItem(position, (ClockAdvanced(second), *health.on_clock(second)), None)
+                next_second = hand.next_second
+            position += 1
+            self.now = at
+            instrument = event.instrument
+            if instrument in silent:
+                yield FeedItem(position, (*health.returned(instrument, at), event), None)
+            else:
+                yield FeedItem(position, (event,), None)
+            health.last[instrument] = at
+        yield FeedItem(position + 1, (FeedStatusChanged(self.now, "", FeedStatus.ENDED, 0),), None)

@@ -1,0 +1,19 @@
+"""The life of a session as one checkpoint: opened once, ended once, each in the same step as its event."""
+
+from typing import Any
+
+from eventstore.ledger import Ledger, Move
+
+SESSION = "session"
+"""Name of the checkpoint: 0 not opened, 1 open, 2 ended."""
+_OPEN, _ENDED = 1, 2
+
+OPENING = Move(SESSION, 0, _OPEN)
+"""Goes with SessionStarted."""
+ENDING = Move(SESSION, _OPEN, _ENDED)
+"""Goes with SessionEnded."""
+
+
+def has_ended(ledger: Ledger[Any]) -> bool:
+    """Whether SessionEnded is in the ledger."""
+    return ledger.checkpoint(SESSION) == _ENDED

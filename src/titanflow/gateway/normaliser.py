@@ -1,0 +1,160 @@
+"""Judging raw rows: each becomes a TickReceived, an OffMarketPrintReceived, or a BadTick with its reason.
+
+The verdict depends on the row and on the last accepted one, nothing else, so that a feed read again judges the same.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+
+import msgspec
+
+from titanflow.domain.events import OffMarketPrintReceived, TickReceived
+from titanflow.domain.instruments import Instrument
+from titanflow.domain.types import MAX_UNITS, NANOS_PER_SECOND, InstrumentId, Nanos, decimal_of
+from titanflow.gateway.bad_ticks import BadTick, BadTickReason
+from titanflow.gateway.providers.base import RawTick
+from titanflow.gateway.time_gate import TimeGate
+
+MAX_JUMP_SECONDS = 5 * 24 * 3600
+"""How far ahead of the feed a single row may be by default: longer than any weekend with holidays."""
+
+_MAX_DIGITS = 18
+"""Numbers with more digits before the point stay text: turning `1e999999` into an integer would take for ever."""
+
+Verdict = TickReceived | OffMarketPrintReceived | BadTick
+
+
+class Normaliser:
+    """Judges the rows of one feed in order; it remembers the time of the last row that it accepted."""
+
+    def __init__(
+        self, instruments: Iterable[Instrument], *, max_jump_seconds: int = MAX_JUMP_SECONDS, last: Nanos = 0
+    ) -> None:
+        """`max_jump_seconds`: a lone row further ahead than this is TIME_FAR_OFF. `last`: time of the feed so far."""
+        known = tuple(instruments)
+        self._ids: dict[tuple[str, str], InstrumentId] = {(i.symbol, i.venue): i.id for i in known}
+        self._indices = frozenset(i.id for i in known if not i.tradable)
+        self._gate = TimeGate(max_jump_seconds * NANOS_PER_SECOND)
+        if last:
+            self._gate.move_to(last)
+
+    def judge(self, row: RawTick) -> Verdict:
+        """The event that the row stands for, or why it stands for none."""
+        at, price, size = row.at, row.price, row.size
+        instrument = self._ids.get((row.symbol, row.venue))
+        gate = self._gate
+        if (
+            type(at) is int
+            and type(price) is int
+            and type(size) is int
+            and instrument is not None
+            and gate.last <= at <= gate.horizon
+            and 0 < price <= MAX_UNITS
+            and 0 < size <= MAX_UNITS
+            and row.fault is None
+            and not row.off_market
+        ):
+            gate.move_to(at)
+            return TickReceived(at, instrument, price, size)
+        return self._judge_slowly(row, instrument)
+
+    def _judge_slowly(self, row: RawTick, instrument: InstrumentId | None) -> Verdict:
+        fault = row.fault or self._fault_of_values(row, instrument) or self._gate.admit(row.at)
+        if fault is not None or instrument is None:
+            reason, detail = fault or _unknown(row)
+            return BadTick(reason, detail, payload_of(row))
+        kind = OffMarketPrintReceived if row.off_market else TickReceived
+        return kind(_number(row.at), instrument, _number(row.price), _number(row.size))
+
+    def _fault_of_values(self, row: RawTick, instrument: InstrumentId | None) -> tuple[BadTickReason, str] | None:
+        if instrument is None:
+            return _unknown(row)
+        zero_allowed = instrument in self._indices
+        return _fault_of_number("price", row.price) or _fault_of_number("size", row.size, zero_allowed=zero_allowed)
+
+
+def retry(payload: bytes, instruments: Iterable[Instrument], last: Nanos = 0) -> Verdict:
+    """Judge a row that was set aside once more, under the present instruments.
+
+    `last` is the event time that its session has reached: a row from before it comes back as OUT_OF_ORDER. Time limits
+    are those of `Normaliser`. A payload that is not a row of a feed comes back as BAD_ROW.
+    """
+    try:
+        row = msgspec.json.decode(payload, type=_StoredRow).raw()
+    except msgspec.MsgspecError as error:
+        return BadTick(BadTickReason.BAD_ROW, f"not a row of a feed: {error}", payload)
+    return Normaliser(instruments, last=last).judge(row)
+
+
+def payload_of(row: RawTick) -> bytes:
+    """The row as JSON, numbers in plain decimal notation; `retry` reads it back."""
+    return msgspec.json.encode(_StoredRow.of(row))
+
+
+class _StoredRow(msgspec.Struct):
+    """A row in the dead letters: price and size as decimal text, time in nanoseconds where it could be read."""
+
+    position: int
+    symbol: str
+    venue: str
+    at: int | str
+    price: str
+    size: str
+    off_market: bool = False
+    fault: tuple[BadTickReason, str] | None = None
+
+    @classmethod
+    def of(cls, row: RawTick) -> "_StoredRow":
+        price, size = _text(row.price), _text(row.size)
+        # JSON readers hold no larger integers; an absurd time is as well kept as text.
+        at = str(row.at) if isinstance(row.at, int) and abs(row.at) > MAX_UNITS else row.at
+        return cls(row.position, row.symbol, row.venue, at, price, size, row.off_market, row.fault)
+
+    def raw(self) -> RawTick:
+        price, size = units_or_text(self.price), units_or_text(self.size)
+        return RawTick(self.position, self.symbol, self.venue, self.at, price, size, self.off_market, self.fault)
+
+
+def units_or_text(text: str, decimals: int = 9) -> int | str:
+    """The number in units of 10^-decimals, rounded half to even; the text itself where it is none or beyond reach."""
+    number = _finite(text)
+    if number is None or number.adjusted() > _MAX_DIGITS:
+        return text
+    return int(number.scaleb(decimals).to_integral_value())
+
+
+def _finite(text: str) -> Decimal | None:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _text(value: int | str) -> str:
+    return value if isinstance(value, str) else f"{decimal_of(value):f}"
+
+
+def _number(value: int | str) -> int:
+    if isinstance(value, str):
+        raise TypeError(f"{value!r} was accepted as a number")
+    return value
+
+
+def _unknown(row: RawTick) -> tuple[BadTickReason, str]:
+    found = f"{row.symbol!r} on venue {row.venue!r}"
+    return BadTickReason.UNKNOWN_INSTRUMENT, f"symbol {found} is not in the catalogue of this session"
+
+
+def _fault_of_number(field: str, value: int | str, *, zero_allowed: bool = False) -> tuple[BadTickReason, str] | None:
+    if isinstance(value, str):
+        if _finite(value) is not None:
+            return BadTickReason.TOO_LARGE, f"{field} is {value}, beyond ±{_text(MAX_UNITS)}"
+        return BadTickReason.NOT_A_NUMBER, f"{field} is {value!r}, not a finite decimal number"
+    if value < 0 or (value == 0 and field == "price"):
+        return BadTickReason.NOT_POSITIVE, f"{field} is {_text(value)}, not above zero"
+    if value == 0 and not zero_allowed:
+        return BadTickReason.ZERO_SIZE, f"{field} is 0, which only an index may have"
+    if value > MAX_UNITS:
+        return BadTickReason.TOO_LARGE, f"{field} is {_text(value)}, above {_text(MAX_UNITS)}"
+    return None

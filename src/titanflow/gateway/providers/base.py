@@ -1,0 +1,74 @@
+"""The provider contract: what every source of market data offers, and the raw row that it yields.
+
+A provider reads its source and nothing else: judging the rows is the normaliser's, the clock is the feed's.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import ClassVar, NamedTuple, Protocol
+
+from msgspec import Struct
+
+from titanflow.domain.instruments import Instrument
+from titanflow.domain.session_settings import FeedSpec
+from titanflow.domain.types import Nanos
+from titanflow.gateway.bad_ticks import BadTickReason
+from titanflow.gateway.catalogue import Catalogue
+
+
+class RawTick(Struct, frozen=True, gc=False):
+    """One print as its source gave it, not yet judged. A number that cannot be read stands as its text."""
+
+    position: int
+    """Number of rows before it in this feed."""
+    symbol: str
+    venue: str
+    at: Nanos | str
+    """Nanoseconds UTC."""
+    price: int | str
+    """1e-9 units."""
+    size: int | str
+    """1e-9 units."""
+    off_market: bool = False
+    """True where its sale conditions keep it from setting a price."""
+    fault: tuple[BadTickReason, str] | None = None
+    """What the provider itself found wrong with the row, and the detail."""
+
+
+class ProviderRequest(NamedTuple):
+    """What a provider is built from."""
+
+    tapes: tuple[Path, ...]
+    """Files to read; empty for providers that read none."""
+    seed: int
+    options: Mapping[str, object]
+    """The provider's own options by name; it refuses names that it does not know."""
+    catalogue: Catalogue
+
+
+class Provider(Protocol):
+    """A source of market data. Every row of one feed has its place: reading again from there gives the same rows."""
+
+    name: ClassVar[str]
+    deterministic: ClassVar[bool]
+    """True where the same request gives the same rows whenever and wherever it is read."""
+
+    def __init__(self, request: ProviderRequest) -> None:
+        """Open the source. Raises InputError naming what cannot be used and what was expected."""
+        ...
+
+    def feed(self) -> FeedSpec:
+        """How the ledger names this source."""
+        ...
+
+    def instruments(self) -> tuple[Instrument, ...]:
+        """The instruments that it may speak of, sorted by id."""
+        ...
+
+    def span(self) -> tuple[Nanos, Nanos]:
+        """The first and last moment that its rows may have: the calendars of a session cover it."""
+        ...
+
+    def rows(self, start: int = 0) -> Iterator[RawTick]:
+        """Its rows in order, without the first `start`; `position` counts from 0 whatever `start` is."""
+        ...

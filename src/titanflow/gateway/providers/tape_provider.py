@@ -1,0 +1,96 @@
+"""The provider that plays files: what TapeDataProvider offers. Formats and columns are read in the tape_* modules."""
+
+import hashlib
+from collections.abc import Iterator
+from heapq import merge
+from itertools import islice
+from operator import itemgetter
+from typing import ClassVar
+
+from titanflow.domain.instruments import Instrument
+from titanflow.domain.session_settings import FeedSpec
+from titanflow.domain.types import Nanos
+from titanflow.errors import InputError
+from titanflow.gateway.providers.base import ProviderRequest, RawTick
+from titanflow.gateway.providers.options import Options
+from titanflow.gateway.providers.tape_columns import Layout
+from titanflow.gateway.providers.tape_files import open_tape
+from titanflow.gateway.providers.tape_rows import Fields, rows_of
+
+
+class TapeDataProvider:
+    """Recorded trades or bars from CSV or Parquet files, plain or gzip, several files merged by time.
+
+    Options: `columns` (names that differ, as `ts_ns=time,price=px`), `time_unit` (ns, us, ms, s, iso), `time_zone` (of
+    times that name none), `venue` (for all rows, instead of the column exchange), `symbol` (for files without that
+    column), `bar_seconds` (length of a bar; inferred), `delimiter`.
+    """
+
+    name: ClassVar[str] = "tape"
+    deterministic: ClassVar[bool] = True
+
+    def __init__(self, request: ProviderRequest) -> None:
+        """Reads every file once, for its span and instruments. Raises InputError naming file, column, expectation."""
+        if not request.tapes:
+            raise InputError("provider 'tape' needs at least one file; give it with --tape")
+        options = Options(self.name, request.options)
+        layout = Layout(options)
+        bar_seconds = options.integer("bar_seconds", None, upto=7 * 24 * 3600)
+        delimiter = options.text("delimiter", ",")
+        options.finish()
+        self._paths = request.tapes
+        self._files = tuple(
+            rows_of(open_tape(path, delimiter), layout, request.catalogue, bar_seconds) for path in request.tapes
+        )
+        self._survey(request)
+
+    def feed(self) -> FeedSpec:
+        """The files' names, and a digest over their bytes, one file after the other."""
+        digest = hashlib.sha256()
+        for path in self._paths:
+            with path.open("rb") as file:
+                while piece := file.read(1 << 20):
+                    digest.update(piece)
+        return FeedSpec(self.name, ", ".join(path.name for path in self._paths), digest.hexdigest())
+
+    def instruments(self) -> tuple[Instrument, ...]:
+        """Those instruments of the catalogue that occur in the files, sorted by id."""
+        return self._instruments
+
+    def span(self) -> tuple[Nanos, Nanos]:
+        """From the first to the last plausible time of all files."""
+        return self._span
+
+    def rows(self, start: int = 0) -> Iterator[RawTick]:
+        """The rows of all files by time; equal times in the order in which the files were given."""
+        streams = [rows.fields() for rows in self._files]
+        if len(streams) == 1:
+            fields = streams[0]
+        else:
+            fields = map(itemgetter(1), merge(*map(_by_time, streams), key=itemgetter(0)))
+        for position, row in enumerate(islice(fields, start, None), start):
+            yield RawTick(position, *row)
+
+    def _survey(self, request: ProviderRequest) -> None:
+        surveys = [rows.survey() for rows in self._files]
+        for path, survey in zip(self._paths, surveys, strict=True):
+            if survey.first is None:
+                raise InputError(f"tape {path} has no row with a usable time; expected nanoseconds UTC or time_unit")
+        pairs = sorted({pair for survey in surveys for pair in survey.pairs})
+        found = (request.catalogue.find(*pair) for pair in pairs)
+        self._instruments = tuple(sorted((i for i in found if i is not None), key=lambda instrument: instrument.id))
+        if not self._instruments:
+            raise InputError(
+                f"none of the instruments of these tapes is in the catalogue: {', '.join(map('.'.join, pairs[:10]))}; "
+                "add them in a catalogue file, or name their venue by the option venue (see docs/providers.md)"
+            )
+        self._span = (min(s.first for s in surveys if s.first is not None), max(s.last for s in surveys))
+
+
+def _by_time(rows: Iterator[Fields]) -> Iterator[tuple[Nanos, Fields]]:
+    """Rows with the time that places them among those of other files; one without a time stays behind its neighbour."""
+    last = 0
+    for row in rows:
+        at = row[2]
+        last = at if isinstance(at, int) else last
+        yield last, row

@@ -1,0 +1,51 @@
+"""Is the time of a row plausible? The rule by which rows are refused as out of order or far off."""
+
+from titanflow.domain.types import Nanos
+from titanflow.gateway.bad_ticks import BadTickReason
+
+EARLIEST: Nanos = 631_152_000 * 1_000_000_000
+"""1990-01-01 UTC: recorded market data is not older."""
+LATEST: Nanos = 7_258_118_400 * 1_000_000_000
+"""2200-01-01 UTC: later is a wrong unit or a broken clock."""
+
+
+class TimeGate:
+    """Admits times in order, without implausible leaps.
+
+    A row further ahead than `max_jump` is refused, so that one broken stamp does not outdate all that follow it. The
+    next row decides: where it stands at or after the refused time, and within `max_jump` of it, time really moved.
+    """
+
+    __slots__ = ("_suspect", "horizon", "last", "max_jump")
+
+    def __init__(self, max_jump: Nanos) -> None:
+        """`max_jump` in nanoseconds."""
+        self.max_jump = max_jump
+        self._suspect: Nanos | None = None
+        self.last: Nanos = EARLIEST
+        """Time of the last admitted row; before the first, the earliest allowed."""
+        self.horizon: Nanos = LATEST
+        """Latest time that a next row may have without being suspected."""
+
+    def move_to(self, at: Nanos) -> None:
+        """Take `at` as the feed's time; the caller has found it between `last` and `horizon`."""
+        self.last = at
+        self.horizon = min(at + self.max_jump, LATEST)
+        self._suspect = None
+
+    def admit(self, at: Nanos | str) -> tuple[BadTickReason, str] | None:
+        """Move to `at`, or the reason and detail for which it is refused."""
+        if isinstance(at, str):
+            return BadTickReason.NOT_A_NUMBER, f"time is {at!r}, not a time in nanoseconds"
+        if not EARLIEST <= at <= LATEST:
+            return BadTickReason.TIME_FAR_OFF, f"time is {at}, not between {EARLIEST} (1990) and {LATEST} (2200)"
+        if at < self.last:
+            return BadTickReason.OUT_OF_ORDER, f"time is {at}, {self.last - at} ns before the feed's {self.last}"
+        if at > self.horizon and not self._confirms_suspect(at):
+            self._suspect = at
+            return BadTickReason.TIME_FAR_OFF, f"time is {at}, {at - self.last} ns ahead of the feed's {self.last}"
+        self.move_to(at)
+        return None
+
+    def _confirms_suspect(self, at: Nanos) -> bool:
+        return self._suspect is not None and self._suspect <= at <= self._suspect + self.max_jump
