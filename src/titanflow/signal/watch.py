@@ -102,7 +102,8 @@ def _new_strategy(contender: ContenderSpec, market: MarketFeatures) -> Strategy:
             f"contender {contender.id}: this version has no strategy {contender.strategy!r}; "
             f"it has {', '.join(STRATEGIES)}"
         )
-    return strategy(dict(contender.parameters), market)
+    values = {spec.name: spec.default for spec in strategy.parameters} | dict(contender.parameters)
+    return strategy(values, market)
 
 
 def lanes_of(instruments: tuple[InstrumentId, ...], contenders: tuple[ContenderSpec, ...]) -> Mapping[str, Lane]:
