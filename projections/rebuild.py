@@ -1,0 +1,71 @@
+"""Puts rows made anew from the ledger in the place of the live ones. Readers see the old rows or the new ones."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import psycopg
+from psycopg import sql
+
+from eventstore.ledger import Ledger
+from projections.beside import Beside
+from projections.checkpoint import Checkpoint
+from projections.database import UNREACHABLE, Connection, connect, unreachable
+from projections.errors import ProjectionError
+from projections.tables import SCHEMA
+from projections.writer import STORED_BY_FOLD, written_columns
+from titanflow.domain.events import Event
+
+
+class Rebuilt(NamedTuple):
+    """One session whose rows were replaced."""
+
+    session: str
+    events: int
+    rows: int
+
+
+def rebuild(database: str, ledgers: Iterable[Ledger[Event]]) -> list[Rebuilt]:
+    """Replace the rows of these sessions, each in one transaction; projectors may go on meanwhile.
+
+    Needs the tables (`migrate`). Raises ServerError where the server does not answer, ProjectionError where it refuses
+    a row, and what the ledger raises.
+    """
+    try:
+        with connect(database) as connection:
+            return [_rebuild(connection, ledger) for ledger in ledgers]
+    except UNREACHABLE as error:
+        raise unreachable(database, error) from error
+
+
+def _rebuild(connection: Connection, ledger: Ledger[Event]) -> Rebuilt:
+    checkpoint = Checkpoint(ledger.session)
+    try:
+        with connection.transaction():
+            beside = Beside(connection, ledger)
+            beside.fill(ledger.last_seq())
+            # Only now must the projector wait: for the little that it wrote meanwhile, and for the swap.
+            live = checkpoint.lock(connection)
+            beside.fill(live)
+            rows = _swap(connection, ledger.session, beside.schema)
+            checkpoint.move(connection, beside.position)
+            beside.drop()
+    except UNREACHABLE:
+        raise
+    except psycopg.Error as error:
+        raise ProjectionError(f"session {ledger.session!r} cannot be rebuilt: {str(error).strip()}") from error
+    return Rebuilt(ledger.session, beside.position, rows)
+
+
+def _swap(connection: Connection, session: str, schema: str) -> int:
+    """Delete the live rows, those that refer to others first, and put the others in; returns how many."""
+    for table in reversed(STORED_BY_FOLD):
+        delete = sql.SQL("DELETE FROM {} WHERE session_id = %s").format(sql.Identifier(SCHEMA, table.name))
+        connection.execute(delete, [session])
+    rows = 0
+    for table in STORED_BY_FOLD:
+        columns = sql.SQL(", ").join(map(sql.Identifier, written_columns(table)))
+        insert = sql.SQL("INSERT INTO {live} ({columns}) SELECT {columns} FROM {beside}").format(
+            live=sql.Identifier(SCHEMA, table.name), columns=columns, beside=sql.Identifier(schema, table.name)
+        )
+        rows += connection.execute(insert).rowcount
+    return rows
