@@ -41,7 +41,7 @@ def parse_contenders(text: str, instruments: Sequence[Instrument], source_name: 
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{source_name}: not valid TOML: {error}") from error
     entries = document.get("contender")
-    if set(document) != {"contender"} or not isinstance(entries, list):
+    if set(document) != {"contender"} or not isinstance(entries, list) or not entries:
         raise InputError(f"{source_name}: expected one or more [[contender]] tables and nothing else")
     specs: dict[str, ContenderSpec] = {}
     for number, entry in enumerate(entries, start=1):
@@ -115,7 +115,7 @@ class _Entry:
     def _instruments(self, instruments: Sequence[Instrument]) -> tuple[InstrumentId, ...]:
         tradable = tuple(instrument.id for instrument in instruments if instrument.tradable)
         named = self.table.get("instruments")
-        if named == "*":
+        if named == "*" and tradable:
             return tradable
         if not isinstance(named, list) or not named:
             self._refuse("instruments", named, '"*" or a list of instrument ids such as ["AAPL.XNYS"]')

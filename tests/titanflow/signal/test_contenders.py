@@ -1,0 +1,173 @@
+"""Contenders from TOML: what is accepted, and that every refusal names the place, the value and what was expected."""
+
+import re
+from importlib.resources import files
+
+import pandas as pd
+import pytest
+
+from support.signal_worlds import decide, instrument, session, with_clocks
+from titanflow.domain.events import SignalGenerated, TickReceived
+from titanflow.domain.instruments import InstrumentKind
+from titanflow.domain.session_settings import ContenderSpec
+from titanflow.domain.types import NANOS_PER_SECOND
+from titanflow.errors import InputError
+from titanflow.signal.contenders import DEFAULT_CONTENDERS_FILE, model_hash, parse_contenders
+from titanflow.signal.strategies import STRATEGIES
+
+MARKET = (instrument("AAPL.XNYS"), instrument("VIX.XNYS", InstrumentKind.INDEX), instrument("BTCUSDT.BINANCE-SPOT"))
+GOOD = """
+[[contender]]
+id = "trend"
+name = "Trend"
+strategy = "SMACrossover"
+instruments = "*"
+bar_seconds = 60
+[contender.parameters]
+slow = 20
+fast = 5
+
+[[contender]]
+id = "dip"
+strategy = "RSIMeanReversion"
+instruments = ["BTCUSDT.BINANCE-SPOT"]
+bar_seconds = 0
+parameters = { oversold = 25 }
+"""
+
+
+def parse(text: str) -> tuple[ContenderSpec, ...]:
+    return parse_contenders(text, MARKET, "arena.toml")
+
+
+def test_a_file_lists_contenders_in_order_with_every_parameter_sorted_by_name() -> None:
+    trend, dip = parse(GOOD)
+    assert (trend.id, trend.name, trend.strategy, trend.bar_seconds) == ("trend", "Trend", "SMACrossover", 60)
+    assert trend.parameters == (("fast", 5), ("slow", 20))
+    assert (dip.id, dip.name, dip.bar_seconds) == ("dip", "dip", 0)
+    assert dip.instruments == ("BTCUSDT.BINANCE-SPOT",)
+    assert dip.parameters == (("overbought", 70.0), ("oversold", 25.0), ("period", 14), ("trigger", "enter"))
+    assert isinstance(dict(dip.parameters)["oversold"], float)
+
+
+def test_a_star_names_all_that_can_be_traded_in_the_order_of_the_market() -> None:
+    assert parse(GOOD)[0].instruments == ("AAPL.XNYS", "BTCUSDT.BINANCE-SPOT")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('id = "trend"', 'id = "tr end"', "contender number 1: id is 'tr end'; expected 1 to 64 letters"),
+        ('id = "trend"\n', "", "contender number 1: id is missing; expected"),
+        ('id = "dip"', 'id = "trend"', "contender trend: id is used twice"),
+        ('name = "Trend"', 'name = ""', "contender trend: name is ''; expected a text"),
+        ('"SMACrossover"', '"Oracle"', "trend: strategy is 'Oracle'; expected one of SMACrossover, RSIMeanReversion"),
+        ('strategy = "SMACrossover"\n', "", "contender trend: strategy is missing; expected one of SMACrossover"),
+        ('"*"', '"AAPL.XNYS"', """trend: instruments is 'AAPL.XNYS'; expected "*" or a list"""),
+        ('"*"', "[]", "trend: instruments is []; expected"),
+        (
+            '"*"',
+            '["AAPL.XNAS"]',
+            "trend: instruments is 'AAPL.XNAS'; expected instruments that can be traded here: AAPL",
+        ),
+        ('"*"', '["VIX.XNYS"]', "trend: instruments is 'VIX.XNYS'; expected instruments that can be traded"),
+        ('"*"', '["AAPL.XNYS", "AAPL.XNYS"]', "trend: instruments is 'AAPL.XNYS'; expected each instrument once"),
+        ('"*"', "[7]", "trend: instruments is 7; expected instruments that can be traded"),
+        ("bar_seconds = 60\n", "", "trend: bar_seconds is missing; expected a whole number from 0 to 86400"),
+        ("bar_seconds = 60", "bar_seconds = -1", "trend: bar_seconds is -1; expected a whole number from 0"),
+        ("bar_seconds = 60", "bar_seconds = 86401", "trend: bar_seconds is 86401; expected"),
+        ("bar_seconds = 60", "bar_seconds = 0.5", "trend: bar_seconds is 0.5; expected"),
+        ("bar_seconds = 60", "bar_seconds = true", "trend: bar_seconds is True; expected"),
+        ("bar_seconds = 60", "barseconds = 60", "trend: barseconds is 60; expected no such field; the fields are id"),
+        ("fast = 5", "fast = 20", "trend: parameters: fast = 20 must be less than slow = 20"),
+        ("fast = 5", "fast = 0", "trend: parameters.fast is 0; expected a whole number from 1 to 5000"),
+        ("fast = 5", "fast = 5.0", "trend: parameters.fast is 5.0; expected a whole number from 1 to 5000"),
+        ("fast = 5", "fast = true", "trend: parameters.fast is True; expected a whole number"),
+        ("fast = 5", 'fast = "5"', "trend: parameters.fast is '5'; expected a whole number"),
+        ("fast = 5", "quick = 5", "trend: parameters.quick is 5; expected a parameter of SMACrossover: fast, slow"),
+        ("oversold = 25", "oversold = nan", "dip: parameters.oversold is nan; expected a number from 1 to 49"),
+        ("oversold = 25", "oversold = 60", "dip: parameters.oversold is 60; expected a number from 1 to 49"),
+        ("oversold = 25", 'trigger = "maybe"', "dip: parameters.trigger is 'maybe'; expected one of enter, leave"),
+        ("parameters = { oversold = 25 }", "parameters = 3", "dip: parameters is 3; expected a table"),
+        ("[[contender]]", "[[contestant]]", "expected one or more [[contender]] tables and nothing else"),
+        (GOOD, "", "expected one or more [[contender]] tables"),
+        (GOOD, "contender = 3", "expected one or more [[contender]] tables"),
+        (GOOD, "contender = []", "expected one or more [[contender]] tables"),
+        (GOOD, "contender = [3]", "contender number 1: expected a table with id"),
+        (GOOD, "[[contender", "not valid TOML"),
+    ],
+)
+def test_a_mistake_is_refused_with_its_place_its_value_and_what_was_expected(old: str, new: str, message: str) -> None:
+    assert old in GOOD
+    with pytest.raises(InputError, match="^arena.toml: .*" + re.escape(message)):
+        parse(GOOD.replace(old, new))
+
+
+def test_a_strategy_that_needs_bars_is_not_run_on_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow_thinker = type("SlowThinker", (STRATEGIES["SMACrossover"],), {"name": "SlowThinker"})
+    slow_thinker.on_tick = STRATEGIES["SMACrossover"].__mro__[1].on_tick
+    monkeypatch.setitem(STRATEGIES, "SlowThinker", slow_thinker)
+    text = '[[contender]]\nid = "s"\nstrategy = "SlowThinker"\ninstruments = "*"\nbar_seconds = '
+    assert parse(text + "1")[0].strategy == "SlowThinker"
+    with pytest.raises(InputError, match=r"bar_seconds is 0; expected .* from 1 .*SlowThinker decides on bars"):
+        parse(text + "0")
+
+
+def test_a_star_in_a_market_where_nothing_can_be_traded_is_refused() -> None:
+    with pytest.raises(InputError, match="contender trend: instruments is '[*]'; expected"):
+        parse_contenders(GOOD, MARKET[1:2], "arena.toml")
+
+
+def test_the_model_hash_tells_apart_what_decides_differently_and_nothing_else() -> None:
+    plain, renamed, faster = (
+        parse(GOOD.replace(old, new))[0].model_hash
+        for old, new in (("", ""), ('id = "trend"\nname = "Trend"', 'id = "x"'), ("fast = 5", "fast = 4"))
+    )
+    assert plain == renamed != faster
+    assert re.fullmatch("[0-9a-f]{64}", plain)
+
+
+def test_a_new_version_of_a_strategy_has_a_new_model_hash() -> None:
+    strategy = STRATEGIES["SMACrossover"]
+    newer = type("SMACrossover", (strategy,), {"version": strategy.version + 1})
+    assert model_hash(strategy, (("fast", 5),)) != model_hash(newer, (("fast", 5),))
+
+
+DEFAULTS = files("titanflow.signal").joinpath(DEFAULT_CONTENDERS_FILE).read_text(encoding="utf-8")
+
+
+def heard(ticks: list[TickReceived]) -> set[tuple[str, str]]:
+    """(contender, side) of every signal that the shipped contenders give on these ticks."""
+    names = tuple(dict.fromkeys(each.instrument for each in ticks))
+    specs = parse_contenders(DEFAULTS, tuple(instrument(name) for name in names), DEFAULT_CONTENDERS_FILE)
+    decided = decide(session(specs, names), with_clocks(ticks))
+    return {
+        (event.contender, event.side.value)
+        for event in decided
+        if isinstance(event, SignalGenerated) and event.atr > 0 and event.confidence >= 0.25
+    }
+
+
+def test_all_shipped_contenders_buy_and_sell_on_recorded_minutes(minute_bars: dict[str, pd.DataFrame]) -> None:
+    ticks = [
+        TickReceived(row.ts_ns + part * NANOS_PER_SECOND, f"{symbol}.XNYS", price, row.volume)
+        for symbol in ("AAPL", "SPY")
+        for row in minute_bars[symbol].itertuples(index=False)
+        for part, price in zip((0, 20, 40, 59), (row.open, row.low, row.high, row.close), strict=True)
+    ]
+    ticks.sort(key=lambda each: each.at)
+    assert heard(ticks) == {
+        (name, side) for name in ("sma-slow", "sma-fast", "rsi-slow", "rsi-fast") for side in ("BUY", "SELL")
+    }
+
+
+def test_the_fast_shipped_contenders_buy_and_sell_on_eleven_minutes_of_trades(
+    crypto_trades: dict[str, pd.DataFrame],
+) -> None:
+    ticks = [
+        TickReceived(row.ts_ns, name, row.price, row.size)
+        for name, trades in crypto_trades.items()
+        for row in trades.itertuples(index=False)
+    ]
+    ticks.sort(key=lambda each: each.at)
+    assert heard(ticks) == {(name, side) for name in ("sma-fast", "rsi-fast") for side in ("BUY", "SELL")}
