@@ -9,7 +9,7 @@ from titanflow.domain.types import NANOS_PER_SECOND, Nanos
 from titanflow.errors import InputError
 
 if TYPE_CHECKING:
-    from exchange_calendars import ExchangeCalendar
+    from exchange_calendars import ExchangeCalendar  # type: ignore[import-untyped]
 
 ALWAYS_OPEN = "24/7"
 """Calendar of venues that never close."""

@@ -6,7 +6,7 @@ It does not know the ledger or the wall clock: `service` plays it into a ledger 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from titanflow.domain.events import ClockAdvanced, Event, FeedStatusChanged
+from titanflow.domain.events import ClockAdvanced, FeedStatusChanged, OffMarketPrintReceived, TickReceived
 from titanflow.domain.instruments import TradingCalendar
 from titanflow.domain.types import FeedStatus, Nanos
 from titanflow.errors import InputError
@@ -21,12 +21,16 @@ SILENCE_SECONDS = 60
 MAX_GAP_SECONDS = 300
 
 
+FeedEvent = TickReceived | OffMarketPrintReceived | ClockAdvanced | FeedStatusChanged
+"""What a feed says; the session's start and end are not its own."""
+
+
 class FeedItem(NamedTuple):
     """One step of a feed: either events that are due at the same time, or one row that was refused."""
 
     position: int
     """Place in the feed: number of items up to and with this one. A feed goes on behind it with `items(position)`."""
-    events: tuple[Event, ...]
+    events: tuple[FeedEvent, ...]
     bad: BadTick | None
 
 

@@ -101,4 +101,5 @@ def _shares(volume: Integers, increment: Integers, kept: Booleans) -> Integers:
     last = 3 - np.argmax(kept[:, ::-1], axis=1)
     sizes[np.arange(len(volume)), last] = volume - share * (count - 1)
     least = np.where(volume > 0, increment, 0)
-    return np.maximum(sizes, least[:, None])
+    shares: Integers = np.maximum(sizes, least[:, None])
+    return shares

@@ -116,8 +116,9 @@ def _jumps(words: Words) -> Floats:
 
 def _intraday_shape(through: Floats) -> Floats:
     """A U over the session with mean 1: busy at the open and the close, calm at midday."""
-    from_middle = 2.0 * through - 1.0
-    return 0.7 + 0.9 * from_middle * from_middle
+    from_middle: Floats = 2.0 * through - 1.0
+    shape: Floats = 0.7 + 0.9 * from_middle * from_middle
+    return shape
 
 
 def _whole_increments(values: Floats, increment: int) -> NDArray[np.int64]:

@@ -92,7 +92,7 @@ class Layout:
 
     def symbols(self, column: Column | None, rows: int) -> list[str]:
         """The symbol of each row."""
-        return [self._symbol] * rows if self._symbol or column is None else column.to_pylist()
+        return [self._symbol] * rows if self._symbol or column is None else list(column.to_pylist())
 
     def venues(self, exchange: Column | None, rows: int, *, consolidated: bool) -> list[str]:
         """The venue of each row: the option, else the exchange column, else New York.
@@ -102,13 +102,13 @@ class Layout:
         """
         if self._venue or consolidated or exchange is None:
             return [self._venue or DEFAULT_VENUE] * rows
-        return exchange.to_pylist()
+        return list(exchange.to_pylist())
 
 
 def numbers(column: Column, decimals: int = 9) -> Numbers:
     """Decimal text to units of 10^-decimals: exact, or rounded half to even where there are more decimals."""
     try:
-        exact = pc.cast(column, pa.decimal128(38, decimals))
+        exact: Column = pc.cast(column, pa.decimal128(38, decimals))
     except pa.ArrowInvalid:
         return _numbers_one_by_one(column, decimals)
     halves = np.frombuffer(exact.buffers()[1], dtype=np.int64).reshape(-1, 2)[exact.offset : exact.offset + len(exact)]
@@ -140,11 +140,9 @@ def _numbers_one_by_one(column: Column, decimals: int) -> Numbers:
 
 def _moments(column: Column, zone: str) -> Numbers:
     aware = column if column.type.tz else pc.assume_timezone(column, zone, ambiguous="earliest", nonexistent="earliest")
-    nanos = pc.cast(pc.cast(aware, pa.timestamp("ns", tz="UTC")), pa.int64())
-    odd: dict[int, int | str] = dict.fromkeys(
-        np.flatnonzero(pc.is_null(nanos).to_numpy(zero_copy_only=False)).tolist(), ""
-    )
-    return Numbers(pc.fill_null(nanos, 0).to_numpy(), odd)
+    nanos: Column = aware.cast(pa.timestamp("ns", tz="UTC")).cast(pa.int64())
+    missing = np.flatnonzero(nanos.is_null().to_numpy(zero_copy_only=False)).tolist()
+    return Numbers(nanos.fill_null(0).to_numpy(), dict.fromkeys(missing, ""))
 
 
 def _iso_times(column: Column, zone: str) -> Numbers:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
@@ -178,7 +177,7 @@ def _whole_lines(stream: pa.NativeFile) -> Iterator[bytes]:
 def _as_text(array: Column) -> Column:
     if pa.types.is_timestamp(array.type):
         return array
-    return pc.fill_null(pc.cast(array, pa.string()), "")
+    return array.cast(pa.string()).fill_null("")
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
