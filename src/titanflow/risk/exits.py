@@ -15,11 +15,12 @@ def decide_exit(house: House, book: Book, request: Request) -> list[Event]:
     """The verdict on a signal against the position, or against an entry that is still working."""
     signal = request.signal
     instrument = signal.instrument
-    closing = book.closing_quantity(instrument)
-    if closing or instrument in book.waiting:
-        return [denied(request.seq, signal.at, request, Denial(DenialCode.ORDER_PENDING, (("remaining", closing),)))]
     position = book.portfolio.quantity(instrument)
-    if book.entry_on(instrument, signal.side.opposite):
+    closing = book.closing_quantity(instrument)
+    waiting = instrument in book.waiting
+    if closing or (waiting and not position):
+        return [denied(request.seq, signal.at, request, Denial(DenialCode.ORDER_PENDING, (("remaining", closing),)))]
+    if not waiting and book.entry_on(instrument, signal.side.opposite):
         book.waiting[instrument] = WaitingExit(request, answered=position != 0)
     return [_approve_exit(house, book, request.seq, signal.at, request, abs(position))] if position else []
 

@@ -1,6 +1,7 @@
 """How large an entry may be: a fixed fraction of equity lost at its stop, cut to the head-room of every size limit."""
 
 from titanflow.domain.types import (
+    MAX_UNITS,
     SCALE,
     DenialCode,
     Money,
@@ -31,9 +32,10 @@ def protective_stop(price: Price, distance: Price, side: Side, increment: Price)
 def fixed_fraction(equity: Money, risk: Ratio, distance: Price) -> Quantity:
     """The quantity that loses `risk` of `equity` when the price moves by `distance`, rounded down.
 
+    Never more than a field can hold, however small the distance.
     Fixed fractional position sizing: R. Vince, "Portfolio Management Formulas", 1990.
     """
-    return equity * risk // distance
+    return min(equity * risk // distance, MAX_UNITS)
 
 
 def floor_portion(amount: Money, ratio: Ratio) -> Money:
@@ -59,7 +61,7 @@ def _sized(entry: EntryRequest) -> Entry | Denial:
     committed = book.committed(signal.instrument)
     by_risk = fixed_fraction(equity, risk.risk_per_trade, abs(price - stop)) - committed
     worst = max(mark, price)
-    by_position = floor_portion(equity, risk.max_position) * SCALE // worst - committed
+    by_position = min(floor_portion(equity, risk.max_position) * SCALE // worst, MAX_UNITS) - committed
     exposure_room = floor_portion(equity, risk.max_gross_exposure) - book.gross_exposure(house.marks)
     total_room = floor_portion(house.equity(), risk.total_max_gross_exposure) - house.gross_exposure()
     by_exposure = min(exposure_room, total_room) * SCALE // worst
