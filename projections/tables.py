@@ -423,9 +423,9 @@ equity_curve = _table(
     ("contender", "seq"),
     _text("contender"),
     *map(_exact, ("equity", "cash", "unrealized_pnl", "gross_exposure", "total_return", "max_drawdown")),
-    _contender(),
     _check("exposure", "gross_exposure >= 0 AND max_drawdown >= 0"),
 )
+"""By far the most rows. A foreign key would double their cost; each comes with a row of `leaderboard`, which has it."""
 
 risk_events = _table(
     "risk_events",

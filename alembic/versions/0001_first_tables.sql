@@ -12,6 +12,25 @@ CREATE TABLE titanflow.checkpoints (
     CONSTRAINT checkpoints_seq_check CHECK (seq >= 0)
 );
 
+CREATE TABLE titanflow.equity_curve (
+    session_id text NOT NULL,
+    seq bigint NOT NULL,
+    cause bigint,
+    at_ns bigint NOT NULL,
+    at timestamptz GENERATED ALWAYS AS (titanflow.moment(at_ns)) STORED,
+    contender text NOT NULL,
+    equity numeric(38, 9) NOT NULL,
+    cash numeric(38, 9) NOT NULL,
+    unrealized_pnl numeric(38, 9) NOT NULL,
+    gross_exposure numeric(38, 9) NOT NULL,
+    total_return numeric(38, 9) NOT NULL,
+    max_drawdown numeric(38, 9) NOT NULL,
+    CONSTRAINT equity_curve_pkey PRIMARY KEY (session_id, contender, seq),
+    CONSTRAINT equity_curve_exposure_check CHECK (gross_exposure >= 0 AND max_drawdown >= 0),
+    CONSTRAINT equity_curve_seq_check CHECK (seq > 0),
+    CONSTRAINT equity_curve_cause_check CHECK (cause > 0 AND cause < seq)
+);
+
 CREATE TABLE titanflow.sessions (
     session_id text NOT NULL,
     seq bigint NOT NULL,
@@ -107,26 +126,6 @@ CREATE TABLE titanflow.settings (
     value jsonb NOT NULL,
     CONSTRAINT settings_pkey PRIMARY KEY (session_id, name),
     CONSTRAINT settings_session_id_fkey FOREIGN KEY(session_id) REFERENCES titanflow.sessions (session_id)
-);
-
-CREATE TABLE titanflow.equity_curve (
-    session_id text NOT NULL,
-    seq bigint NOT NULL,
-    cause bigint,
-    at_ns bigint NOT NULL,
-    at timestamptz GENERATED ALWAYS AS (titanflow.moment(at_ns)) STORED,
-    contender text NOT NULL,
-    equity numeric(38, 9) NOT NULL,
-    cash numeric(38, 9) NOT NULL,
-    unrealized_pnl numeric(38, 9) NOT NULL,
-    gross_exposure numeric(38, 9) NOT NULL,
-    total_return numeric(38, 9) NOT NULL,
-    max_drawdown numeric(38, 9) NOT NULL,
-    CONSTRAINT equity_curve_pkey PRIMARY KEY (session_id, contender, seq),
-    CONSTRAINT equity_curve_session_id_contender_fkey FOREIGN KEY(session_id, contender) REFERENCES titanflow.contenders (session_id, contender),
-    CONSTRAINT equity_curve_exposure_check CHECK (gross_exposure >= 0 AND max_drawdown >= 0),
-    CONSTRAINT equity_curve_seq_check CHECK (seq > 0),
-    CONSTRAINT equity_curve_cause_check CHECK (cause > 0 AND cause < seq)
 );
 
 CREATE TABLE titanflow.leaderboard (
