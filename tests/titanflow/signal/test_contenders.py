@@ -114,7 +114,7 @@ def test_a_strategy_that_needs_bars_is_not_run_on_ticks(monkeypatch: pytest.Monk
 
 
 def test_a_star_in_a_market_where_nothing_can_be_traded_is_refused() -> None:
-    with pytest.raises(InputError, match="contender trend: instruments is '[*]'; expected"):
+    with pytest.raises(InputError, match=r"contender trend: instruments is '\*'; expected"):
         parse_contenders(GOOD, MARKET[1:2], "arena.toml")
 
 
