@@ -35,7 +35,8 @@ def unprivileged(*, owner_of: Path) -> Account | None:
     if os.geteuid() != 0:
         return None
     if owner_of.exists():
-        return Account(owner_of.owner(), owner_of.stat().st_uid, owner_of.stat().st_gid)
+        owner = owner_of.stat()
+        return Account(_name(owner.st_uid), owner.st_uid, owner.st_gid)
     for name in ACCOUNTS:
         with suppress(KeyError):
             entry = pwd.getpwnam(name)
@@ -44,6 +45,13 @@ def unprivileged(*, owner_of: Path) -> Account | None:
         f"PostgreSQL refuses to run as root and none of the accounts {', '.join(ACCOUNTS)} exists: "
         "create one (`useradd --system titanflow`), or run as another user, or set DATABASE_URL"
     )
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def give(path: Path, account: Account | None) -> None:

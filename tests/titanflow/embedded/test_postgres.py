@@ -122,14 +122,16 @@ def test_binaries_that_the_account_cannot_reach_are_copied_once(
 
 
 @only_root
-def test_a_cluster_stays_with_the_account_that_owns_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_stays_with_its_owner_even_one_without_a_name(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = postgres_server(home)
-    server.start()
+    url = server.start()
     server.stop()
-    owner = server.data.owner()
+    nameless = 60_001
+    for path in (server.data, *server.data.rglob("*")):
+        os.chown(path, nameless, nameless, follow_symlinks=False)
     monkeypatch.setattr(account, "ACCOUNTS", ("daemon",))
-    server.start()
-    assert server.runner == Account(owner, pwd.getpwnam(owner).pw_uid, pwd.getpwnam(owner).pw_gid)
+    assert server.start() == url
+    assert server.runner == Account(str(nameless), nameless, nameless)
 
 
 @only_root
