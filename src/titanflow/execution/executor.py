@@ -77,7 +77,6 @@ class Executor:
 
     def __init__(self) -> None:
         self.identity = ""
-        self.ended = False
         self.instruments: dict[InstrumentId, Instrument] = {}
         self.accounts: dict[ContenderId, Account] = {}
         self.marks: dict[InstrumentId, Price] = {}
@@ -122,7 +121,7 @@ class Executor:
     def on_order_approved(self, seq: int, approved: OrderApproved) -> Decisions:
         """Reject the order at the last gate, or send it to the market."""
         turn = Turn(self.identity, seq, approved.at)
-        if refusal := self._refusal(approved):
+        if refusal := self.validator.refusal(approved):
             return (_rejected(turn, approved, refusal),)
         order = self._order_of(approved)
         if approved.purpose is not OrderPurpose.ENTRY:
@@ -151,17 +150,12 @@ class Executor:
     def on_session_ended(self, seq: int, ended: SessionEnded) -> Decisions:
         """Cancel what still works; no tick will fill it."""
         turn = Turn(self.identity, seq, ended.at)
-        self.ended = True
+        self.validator.session_ended = True
         for account in self.accounts.values():
             self._cancel_all(turn, account, DenialCode.SESSION_ENDED)
         return turn.decisions
 
     # --- into the market ---------------------------------------------------------------------------------------------
-
-    def _refusal(self, approved: OrderApproved) -> Refusal | None:
-        if self.ended:
-            return Refusal(DenialCode.SESSION_ENDED, ())
-        return self.validator.refusal(approved)
 
     def _order_of(self, approved: OrderApproved) -> WorkingOrder:
         return WorkingOrder(
@@ -210,7 +204,7 @@ class Executor:
         self._submit(turn, stop, parent_id=entry.id)
 
     def _close_all(self, turn: Turn, contender: ContenderId, account: Account) -> None:
-        if self.ended:
+        if self.validator.session_ended:
             return
         for position in account.portfolio.positions.values():
             side = Side.SELL if position.quantity > 0 else Side.BUY

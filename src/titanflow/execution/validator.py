@@ -65,6 +65,7 @@ class OrderValidator:
         self.marks = marks
         self.allowance = allowance
         self.seen: set[OrderId] = set()
+        self.session_ended = False
         self.checks: tuple[Callable[[Request], Refusal | None], ...] = (
             self._tradable,
             self._increments,
@@ -80,6 +81,8 @@ class OrderValidator:
         if order.order_id in self.seen:
             return Refusal(DenialCode.DUPLICATE_ORDER, (("order_id", order.order_id),))
         self.seen.add(order.order_id)
+        if self.session_ended:
+            return Refusal(DenialCode.SESSION_ENDED, ())
         instrument, account = self.instruments.get(order.instrument), self.accounts.get(order.contender)
         if instrument is None:
             return Refusal(DenialCode.SYMBOL_NOT_ALLOWED, (("instrument", order.instrument),))

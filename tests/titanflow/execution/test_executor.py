@@ -167,6 +167,14 @@ def test_each_contender_meets_the_whole_tick() -> None:
     ]
 
 
+def test_each_part_of_an_order_slips_by_a_draw_of_its_own() -> None:
+    at = desk(slippage_base=fixed("0.03"), slippage_noise=fixed("0.01"))
+    at.tick("100")
+    at.approve(BUY, "40")
+    prices = {only(at.tick("100", "10", after=100), OrderFilled).price for _ in range(4)}
+    assert len(prices) == 4
+
+
 # --- limit and stop orders -------------------------------------------------------------------------------------------
 
 
@@ -296,6 +304,31 @@ def test_a_closing_order_takes_back_the_rest_of_the_entry() -> None:
     assert (cancelled.order_id, cancelled.remaining) == (entry.order_id, fixed("60"))
     at.tick("100", after=100)
     assert at.book().positions == {}
+
+
+def test_an_entry_that_turns_a_position_protects_only_what_it_opened() -> None:
+    at = desk(allow_short=True)
+    at.hold("10", "100", stop="95")
+    at.approve(SELL, "15", stop="105")
+    fill, cancelled, stop = at.tick("100", after=100)
+    assert fill_of([fill]).realized_pnl == 0
+    assert isinstance(cancelled, OrderCancelled)
+    assert isinstance(stop, OrderSubmitted)
+    assert (stop.side, stop.quantity) == (BUY, fixed("5"))
+
+
+def test_a_stop_that_the_same_tick_cancels_does_not_fill_the_other_way_round() -> None:
+    # Its trigger lies above the market, so it is a market order by the tick that turns the position.
+    at = desk(allow_short=True)
+    at.tick("100")
+    at.approve(SELL, "15", order_type=LIMIT, price="110")
+    at.approve(BUY, "10", stop="120")
+    at.tick("100", after=100)
+    at.tick("100", after=100)
+    fill, cancelled = at.tick("110", after=100)
+    assert fill_of([fill]).side is SELL
+    assert isinstance(cancelled, OrderCancelled)
+    assert at.book().quantity(AAPL.id) == fixed("-5")
 
 
 # --- never against an earlier tick -----------------------------------------------------------------------------------

@@ -185,7 +185,7 @@ class LongOnly(RuleBasedStateMachine):
     def liquidate(self, contender: str) -> None:
         self.desk.liquidate(contender)
 
-    @precondition(lambda self: not self.desk.executor.ended)
+    @precondition(lambda self: not self.desk.executor.validator.session_ended)
     @rule(drops=st.integers(1, 5))
     def liquidation_closes_all_once_enough_has_traded(self, drops: int) -> None:
         self.desk.liquidate()
@@ -200,7 +200,7 @@ class LongOnly(RuleBasedStateMachine):
             assert self.desk.book(contender).positions == {}
             assert self.desk.executor.accounts[contender].orders == {}
 
-    @precondition(lambda self: len(self.desk.ledger) > 60)
+    @precondition(lambda self: len(self.desk.ledger) > 25)
     @rule()
     def end(self) -> None:
         self.desk.end()
@@ -238,7 +238,7 @@ class ShortingToo(LongOnly):
     allow_short = True
 
 
-LongOnly.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+LongOnly.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 ShortingToo.TestCase.settings = LongOnly.TestCase.settings
 test_orders_and_dollars_are_accounted_for_long_only = LongOnly.TestCase
 test_orders_and_dollars_are_accounted_for_with_short_selling = ShortingToo.TestCase

@@ -201,3 +201,10 @@ def test_after_the_session_no_order_goes_out() -> None:
     at = desk()
     at.end()
     assert refused(at.approve(BUY, "10"))[0] is DenialCode.SESSION_ENDED
+
+
+def test_after_the_session_the_id_of_an_accepted_order_is_still_a_duplicate() -> None:
+    at = desk()
+    at.approve(BUY, "10", order_id="x")
+    at.end()
+    assert refused(at.approve(BUY, "10", order_id="x"))[0] is DenialCode.DUPLICATE_ORDER
