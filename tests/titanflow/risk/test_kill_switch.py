@@ -111,6 +111,11 @@ def test_a_trip_that_loses_only_by_its_fee_is_a_loss() -> None:
     assert len(only(session.fill(session.sell(), "100"), KillSwitchTripped)) == 1
 
 
+def test_a_trip_at_zero_is_no_loss() -> None:
+    session = Driver(risk=RiskSettings(max_consecutive_losses=1, **NEVER_ROLL_BACK))
+    assert session.round_trip("100", "100") == []
+
+
 def test_resuming_forgets_the_losses() -> None:
     session = Driver(risk=RiskSettings(max_consecutive_losses=2, **NEVER_ROLL_BACK))
     session.round_trip("100", "99.99")

@@ -68,6 +68,14 @@ def test_a_limit_order_is_sized_from_its_own_price() -> None:
     assert (order.stop_price, order.order_price, order.decision_price) == (fixed("88"), fixed("90"), fixed("100"))
 
 
+def test_a_limit_order_counts_at_the_last_price_or_its_own_whichever_is_higher() -> None:
+    for order_price, shares in (("90", "100"), ("110", "90")):  # 10,000 / 100 and 10,000 / 110 = 90.9
+        session = Driver()
+        session.tick("100")
+        order = approved(session.signal(Side.BUY, order_type=OrderType.LIMIT, order_price=order_price))
+        assert order.quantity == fixed(shares)
+
+
 def test_a_position_is_at_most_its_part_of_equity() -> None:
     session = Driver()
     session.tick("333.33")
