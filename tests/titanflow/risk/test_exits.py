@@ -175,6 +175,15 @@ def test_an_entry_that_fills_after_the_closing_order_is_closed_too() -> None:
     assert only_order(session.clock()).quantity == fixed("60")
 
 
+def test_an_entry_that_fills_after_the_close_is_closed_at_the_next_clock() -> None:
+    session = Driver(at=CLOSE - 301 * SECOND)
+    session.tick("100")
+    entry = session.buy()
+    assert session.clock(CLOSE + SECOND) == []
+    session.fill(entry, "100")
+    assert only_order(session.clock()).purpose is OrderPurpose.SESSION_CLOSE
+
+
 def test_a_closing_order_that_was_rejected_is_tried_again_for_the_next_close() -> None:
     session = holding()
     session.reject(only_order(session.clock(CLOSE - 60 * SECOND)), DenialCode.NOTHING_TO_CLOSE)

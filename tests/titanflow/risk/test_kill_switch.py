@@ -153,6 +153,27 @@ def test_the_drawdown_of_all_together_halts_all() -> None:
     assert denial.code is DenialCode.KILL_SWITCH
 
 
+def test_the_drawdown_of_all_together_is_measured_from_the_days_opening_too() -> None:
+    risk = RiskSettings(max_position=SCALE // 2, risk_per_trade=SCALE, max_drawdown=SCALE, flat_at_close=False)
+    session = long_500(risk)
+    session.tick("96")
+    assert session.clock(DAY) == []  # opening of day 1: 98,000, of which 3 % is 2,940: 5.88 a share
+    session.tick("90.121")
+    assert session.clock() == []
+    session.tick("90.12")
+    tripped, _ = session.clock()
+    assert isinstance(tripped, KillSwitchTripped)
+    assert (tripped.contender, tripped.opening_equity) == ("", fixed("98000"))
+
+
+def test_while_all_is_liquidated_no_contender_trips_by_itself() -> None:
+    session = long_500()
+    session.operator(OperatorAction.LIQUIDATE)
+    session.tick("90")
+    assert session.clock() == []
+    assert session.fill(session.submit_liquidation("alpha", AAPL, fixed("500")), "90") == []
+
+
 def test_resuming_one_contender_does_not_lift_the_halt_of_all() -> None:
     session = Driver(("alpha", "beta"))
     session.tick("100")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.risk_driver import Driver, only
-from titanflow.domain.events import ModelRolledBack, OrderHeld, RiskCommandIssued
+from titanflow.domain.events import ModelRolledBack, OrderApproved, OrderHeld, RiskCommandIssued
 from titanflow.domain.portfolio import RoundTrip
 from titanflow.domain.session_settings import RiskSettings
 from titanflow.domain.types import SCALE, OperatorAction, RiskCommand, Side, fixed
@@ -118,8 +118,31 @@ def test_a_model_is_rolled_back_once_until_an_operator_resumes_it() -> None:
     assert isinstance(held, OrderHeld)
     session.operator(OperatorAction.DENY, order_id=held.order_id)
     session.operator(OperatorAction.RESUME, "alpha")
-    assert session.round_trip("100", "99") == []  # the trips before count no more
-    assert len(only(session.round_trip("100", "98"), ModelRolledBack)) == 1
+    assert session.round_trip("100", "101") == []
+    assert session.round_trip("100", "102") == []  # the trips before count no more
+    session.round_trip("100", "90")
+    assert len(only(session.round_trip("100", "91"), ModelRolledBack)) == 1
+
+
+def test_a_model_under_manual_approval_is_not_rolled_back_again() -> None:
+    session = Driver(risk=POOR)
+    session.guardian.house.books["alpha"].manual_approval = True
+    for _ in range(4):
+        session.tick("100")
+        (held,) = session.signal(Side.BUY)
+        assert isinstance(held, OrderHeld)
+        (order,) = session.operator(OperatorAction.APPROVE, order_id=held.order_id)
+        assert isinstance(order, OrderApproved)
+        session.fill(order, "100")
+        assert session.fill(session.sell(), "99") == []
+
+
+def test_performance_at_its_floor_is_good_enough() -> None:
+    session = Driver(
+        risk=RiskSettings(performance_check_interval=2, rollback_min_sharpe=-1e9, rollback_min_accuracy=0.5)
+    )
+    assert session.round_trip("100", "101") == []
+    assert session.round_trip("100", "99") == []
 
 
 def test_a_good_model_is_left_alone() -> None:

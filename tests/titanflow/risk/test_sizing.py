@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from support.risk_driver import AAPL, COIN, Driver
 from titanflow.domain.events import OrderApproved, OrderDenied
 from titanflow.domain.session_settings import RiskSettings
-from titanflow.domain.types import SCALE, DenialCode, OrderType, Side, fixed
+from titanflow.domain.types import MAX_UNITS, SCALE, DenialCode, OrderType, Side, fixed
 from titanflow.risk.sizing import fixed_fraction, protective_stop, stop_distance
 
 WIDE = RiskSettings(
@@ -165,11 +165,12 @@ def test_a_stop_that_would_be_at_or_below_zero_is_denied() -> None:
     assert denial.code is DenialCode.NO_STOP
 
 
-def test_a_price_of_almost_nothing_gives_no_number_that_a_ledger_cannot_hold() -> None:
-    session = Driver(cash="1000000", risk=WIDE)
+def test_no_stop_is_so_near_that_its_size_does_not_fit_a_ledger() -> None:
+    assert fixed_fraction(10**18, SCALE, 1) == MAX_UNITS < 1 << 63
+    session = Driver(cash="9000000000", risk=RiskSettings(risk_per_trade=SCALE, max_position=SCALE))
     session.tick("0.010000001", COIN)
     (verdict,) = session.signal(Side.BUY, COIN, atr="0.000000001")
-    assert isinstance(verdict, OrderApproved | OrderDenied)
+    assert isinstance(verdict, OrderDenied | OrderApproved)
     assert all(abs(value) < 1 << 63 for _, value in verdict.context if isinstance(value, int))
 
 
