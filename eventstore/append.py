@@ -20,11 +20,14 @@ class Move(NamedTuple):
     new: int
 
 
+LAST_SEQ = "@seq"
+"""A name that stands for the ledger's end: `Move(LAST_SEQ, n, n)` refuses the append unless the last seq is n."""
+
 APPEND = Script("""
 local ledger, counter, checkpoints, receipts = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local identity, receipt_of, count = ARGV[1], ARGV[2], tonumber(ARGV[3])
 for i = 6, #ARGV, 3 do
-  local found = redis.call('HGET', checkpoints, ARGV[i]) or '0'
+  local found = ARGV[i] == '@seq' and redis.call('GET', counter) or redis.call('HGET', checkpoints, ARGV[i]) or '0'
   if found ~= ARGV[i + 1] then
     local receipt = redis.call('HGET', receipts, receipt_of) or ''
     local first, made_by = string.match(receipt, '^(%d+) (.*)$')
@@ -60,6 +63,8 @@ def advancing(moves: Sequence[Move]) -> str:
     for move in moves:
         if not 0 <= move.expected <= move.new:
             raise ValueError(f"{move}: a checkpoint moves on from 0 or more, never back")
+        if move.name == LAST_SEQ and move.new != move.expected:
+            raise ValueError(f"{move}: the last seq can be fenced, not moved")
         if not _NAME.fullmatch(move.name):
             raise ValueError(f"checkpoint name {move.name!r} must be 1 to 128 characters of A-Z a-z 0-9 . _ : @ / -")
         if not name and move.new > move.expected:

@@ -103,15 +103,14 @@ def _unpack_all(entries: list[Entry], expected: int, codec: Codec[E]) -> list[Bl
 
     Column by column rather than entry by entry: that is what keeps blocks of one event fast to read.
     """
-    if not entries:
-        return []
-    ids, fields = zip(*entries, strict=True)
-    _, headers, _, payloads = zip(*fields, strict=True)
-    counts, checksums, recorded = zip(*_HEADER.iter_unpack(b"".join(headers)), strict=True)
+    headers = b"".join([head for _, (_, head, _, _) in entries])
+    payloads = [payload for _, (_, _, _, payload) in entries]
+    counts, checksums, recorded = zip(*_HEADER.iter_unpack(headers), strict=True)
     firsts = list(accumulate(counts[:-1], initial=expected))
     events = codec.decode_blocks(payloads)
+    ids = b" ".join([identifier for identifier, _ in entries])
     sound = (
-        list(ids) == list(map(b"%d-0".__mod__, firsts))
+        ids == b" ".join([b"%d-0"] * len(firsts)) % tuple(firsts)
         and tuple(map(crc32, payloads)) == checksums
         and tuple(map(len, events)) == counts
         and all(counts)

@@ -1,6 +1,6 @@
 """Events to bytes and back: msgpack arrays of tagged, array-like structs, with upcasting of older versions on read."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar, get_args
 
@@ -48,7 +48,7 @@ class Codec(Generic[E]):
         except msgspec.MsgspecError:
             return [self._decode_old(raw, first + i) for i, raw in enumerate(split(payload, first))]
 
-    def decode_blocks(self, payloads: Iterable[bytes]) -> list[list[E]]:
+    def decode_blocks(self, payloads: Sequence[bytes]) -> list[list[E]]:
         """Many payloads at once, current versions only; raises msgspec.MsgspecError where `decode` is needed."""
         return list(map(self._decode_block, payloads))
 

@@ -6,7 +6,7 @@ from redis.crc import key_slot
 
 from eventstore.errors import FencedError
 from eventstore.ledger import MAX_EVENTS_A_BLOCK, Ledger, Move
-from support.ledger_kit import AnyLedger, Note, OpenLedger, codec, everything, fill, prices
+from support.ledger_kit import AnyLedger, Note, OpenLedger, codec, entries, everything, fill, prices
 
 
 def test_seqs_are_dense_from_one_whatever_the_blocks(ledger: AnyLedger) -> None:
@@ -137,7 +137,7 @@ def test_the_time_of_the_append_is_kept_with_the_block(ledger: AnyLedger) -> Non
 
 def test_an_entry_is_stored_as_documented(ledger: AnyLedger, redis_client: redis.Redis, ledger_key: str) -> None:
     ledger.append([Note("x")], [Move("a", 0, 1)])
-    ((identifier, fields),) = redis_client.xrange(ledger_key)
+    ((identifier, fields),) = entries(redis_client, ledger_key)
     assert identifier == b"1-0"
     assert fields[b"p"] == b"\x91\x93\xa4note\xa1x\xc4\x00"
     assert fields[b"h"][:4] == b"\x01\x00\x00\x00"

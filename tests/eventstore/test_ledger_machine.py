@@ -65,7 +65,9 @@ class LedgerMachine(RuleBasedStateMachine):
         return ledger
 
     def client(self) -> redis.Redis:
-        return self.open.enter_context(redis.Redis.from_url(self.url))
+        client: redis.Redis = redis.Redis.from_url(self.url)
+        self.open.callback(client.close)
+        return client
 
     @rule(writer=writers, written=blocks, moved=st.dictionaries(names, st.integers(0, 3), min_size=1))
     def append(self, writer: str, written: list[Event], moved: dict[str, int]) -> None:

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from typing import cast
 
 import msgspec
 import redis
@@ -45,6 +46,11 @@ def passing_ledger(url: str) -> Iterator[AnyLedger]:
     with redis.Redis.from_url(url) as client, closing(Ledger(client, session, codec())) as ledger:
         yield ledger
         client.delete(*(f"titanflow:{{{session}}}:{part}" for part in ("ledger", "seq", "checkpoints", "receipts")))
+
+
+def entries(client: redis.Redis, key: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    """The entries of a stream as they are stored."""
+    return cast(list[tuple[bytes, dict[bytes, bytes]]], client.xrange(key))
 
 
 def prices(*values: int) -> list[Event]:
