@@ -1,5 +1,6 @@
 """Opening hours for a session: taken once from exchange_calendars, then recorded, so that deciding asks no library."""
 
+import warnings
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -38,7 +39,10 @@ def _library_calendar(name: str, first: Nanos, last: Nanos) -> "ExchangeCalendar
     from exchange_calendars import errors, get_calendar
 
     try:
-        return get_calendar(name, start=_day(first) - MARGIN, end=_day(last) + MARGIN)
+        # What the library should call differently in pandas is its affair, not the user's.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return get_calendar(name, start=_day(first) - MARGIN, end=_day(last) + MARGIN)
     except (errors.CalendarError, ValueError) as error:
         raise InputError(f"calendar {name!r} from {_day(first):%Y-%m-%d} to {_day(last):%Y-%m-%d}: {error}") from error
 

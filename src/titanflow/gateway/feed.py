@@ -70,15 +70,14 @@ class Feed:
         Everything before is read again without being given, so that clock, status and last times are what they were:
         the items after any `start` are the same as those of one uninterrupted run.
         """
-        for item in self._items():
-            if item.position > start:
-                yield item
+        every = self._items()
+        return (item for item in every if item.position > start) if start else every
 
     def _items(self) -> Iterator[FeedItem]:
         judge = Normaliser(self.instruments, max_jump_seconds=self._max_jump_seconds).judge
         hand = SecondHand(self.calendars, self._max_gap_seconds)
         health = FeedHealth(self.instruments, self.calendars, self._silence_seconds, self._max_gap_seconds)
-        silent = health.silent
+        silent, new_tuple = health.silent, tuple.__new__
         position, next_second = 0, 0
         for row in self.provider.rows():
             event = judge(row)
@@ -99,6 +98,7 @@ class Feed:
             if instrument in silent:
                 yield FeedItem(position, (*health.returned(instrument, at), event), None)
             else:
-                yield FeedItem(position, (event,), None)
+                # What most rows come to: made without FeedItem's own, slower, constructor.
+                yield new_tuple(FeedItem, (position, (event,), None))
             health.last[instrument] = at
         yield FeedItem(position + 1, (FeedStatusChanged(self.now, "", FeedStatus.ENDED, 0),), None)

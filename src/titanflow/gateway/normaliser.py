@@ -4,7 +4,6 @@ The verdict depends on the row and on the last accepted one, nothing else, so th
 """
 
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
 
 import msgspec
 
@@ -12,14 +11,12 @@ from titanflow.domain.events import OffMarketPrintReceived, TickReceived
 from titanflow.domain.instruments import Instrument
 from titanflow.domain.types import MAX_UNITS, NANOS_PER_SECOND, InstrumentId, Nanos, decimal_of
 from titanflow.gateway.bad_ticks import BadTick, BadTickReason
+from titanflow.gateway.numbers import finite, units_or_text
 from titanflow.gateway.providers.base import RawTick
 from titanflow.gateway.time_gate import TimeGate
 
 MAX_JUMP_SECONDS = 5 * 24 * 3600
 """How far ahead of the feed a single row may be by default: longer than any weekend with holidays."""
-
-_MAX_DIGITS = 18
-"""Numbers with more digits before the point stay text: turning `1e999999` into an integer would take for ever."""
 
 Verdict = TickReceived | OffMarketPrintReceived | BadTick
 
@@ -51,14 +48,17 @@ class Normaliser:
             and gate.last <= at <= gate.horizon
             and 0 < price <= MAX_UNITS
             and 0 < size <= MAX_UNITS
+            and gate.suspect is None
             and row.fault is None
             and not row.off_market
         ):
-            gate.move_to(at)
+            gate.last = at
+            gate.horizon = at + gate.max_jump
             return TickReceived(at, instrument, price, size)
         return self._judge_slowly(row, instrument)
 
     def _judge_slowly(self, row: RawTick, instrument: InstrumentId | None) -> Verdict:
+        row = _with_numbers_read(row)
         fault = row.fault or self._fault_of_values(row, instrument) or self._gate.admit(row.at)
         if fault is not None or instrument is None:
             reason, detail = fault or _unknown(row)
@@ -115,20 +115,14 @@ class _StoredRow(msgspec.Struct):
         return RawTick(self.position, self.symbol, self.venue, self.at, price, size, self.off_market, self.fault)
 
 
-def units_or_text(text: str, decimals: int = 9) -> int | str:
-    """The number in units of 10^-decimals, rounded half to even; the text itself where it is none or beyond reach."""
-    number = _finite(text)
-    if number is None or number.adjusted() > _MAX_DIGITS:
-        return text
-    return int(number.scaleb(decimals).to_integral_value())
+def _with_numbers_read(row: RawTick) -> RawTick:
+    if isinstance(row.price, int) and isinstance(row.size, int):
+        return row
+    return msgspec.structs.replace(row, price=_read(row.price), size=_read(row.size))
 
 
-def _finite(text: str) -> Decimal | None:
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
+def _read(value: int | str) -> int | str:
+    return units_or_text(value) if isinstance(value, str) else value
 
 
 def _text(value: int | str) -> str:
@@ -148,7 +142,7 @@ def _unknown(row: RawTick) -> tuple[BadTickReason, str]:
 
 def _fault_of_number(field: str, value: int | str, *, zero_allowed: bool = False) -> tuple[BadTickReason, str] | None:
     if isinstance(value, str):
-        if _finite(value) is not None:
+        if finite(value) is not None:
             return BadTickReason.TOO_LARGE, f"{field} is {value}, beyond ±{_text(MAX_UNITS)}"
         return BadTickReason.NOT_A_NUMBER, f"{field} is {value!r}, not a finite decimal number"
     if value < 0 or (value == 0 and field == "price"):

@@ -16,36 +16,37 @@ class TimeGate:
     next row decides: where it stands at or after the refused time, and within `max_jump` of it, time really moved.
     """
 
-    __slots__ = ("_suspect", "horizon", "last", "max_jump")
+    __slots__ = ("horizon", "last", "max_jump", "suspect")
 
     def __init__(self, max_jump: Nanos) -> None:
         """`max_jump` in nanoseconds."""
         self.max_jump = max_jump
-        self._suspect: Nanos | None = None
         self.last: Nanos = EARLIEST
         """Time of the last admitted row; before the first, the earliest allowed."""
         self.horizon: Nanos = LATEST
         """Latest time that a next row may have without being suspected."""
+        self.suspect: Nanos | None = None
+        """The refused time of the row just before, if it was too far ahead."""
 
     def move_to(self, at: Nanos) -> None:
         """Take `at` as the feed's time; the caller has found it between `last` and `horizon`."""
         self.last = at
-        self.horizon = min(at + self.max_jump, LATEST)
-        self._suspect = None
+        self.horizon = at + self.max_jump
+        self.suspect = None
 
     def admit(self, at: Nanos | str) -> tuple[BadTickReason, str] | None:
         """Move to `at`, or the reason and detail for which it is refused."""
         if isinstance(at, str):
             return BadTickReason.NOT_A_NUMBER, f"time is {at!r}, not a time in nanoseconds"
-        if not EARLIEST <= at <= LATEST:
+        if at < EARLIEST or (at > LATEST and at > self.horizon):
             return BadTickReason.TIME_FAR_OFF, f"time is {at}, not between {EARLIEST} (1990) and {LATEST} (2200)"
         if at < self.last:
             return BadTickReason.OUT_OF_ORDER, f"time is {at}, {self.last - at} ns before the feed's {self.last}"
         if at > self.horizon and not self._confirms_suspect(at):
-            self._suspect = at
+            self.suspect = at
             return BadTickReason.TIME_FAR_OFF, f"time is {at}, {at - self.last} ns ahead of the feed's {self.last}"
         self.move_to(at)
         return None
 
     def _confirms_suspect(self, at: Nanos) -> bool:
-        return self._suspect is not None and self._suspect <= at <= self._suspect + self.max_jump
+        return self.suspect is not None and self.suspect <= at <= self.suspect + self.max_jump

@@ -17,7 +17,7 @@ from titanflow.gateway.catalogue import Catalogue
 
 
 class RawTick(Struct, frozen=True, gc=False):
-    """One print as its source gave it, not yet judged. A number that cannot be read stands as its text."""
+    """One print as its source gave it, not yet judged. Price and size may also stand as decimal text, or any other."""
 
     position: int
     """Number of rows before it in this feed."""

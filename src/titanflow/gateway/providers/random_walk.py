@@ -103,7 +103,7 @@ def _normal(words: Words) -> Floats:
     for word in words:
         for shift in (0, 16, 32, 48):
             total += ((word >> np.uint64(shift)) & low).astype(np.int64)
-    return (total - 6 * 0xFFFF) * (1.0 / (1 << 16))
+    return (total - 6 * 0xFFFF).astype(np.float64) * (1.0 / (1 << 16))
 
 
 def _jumps(words: Words) -> Floats:

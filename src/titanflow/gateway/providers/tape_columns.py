@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from titanflow.errors import InputError
-from titanflow.gateway.normaliser import units_or_text
+from titanflow.gateway.numbers import units_or_text
 from titanflow.gateway.providers.options import Options
 from titanflow.gateway.providers.tape_files import Column
 

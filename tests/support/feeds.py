@@ -1,0 +1,68 @@
+"""A provider of given rows, for tests of what comes after providers."""
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from titanflow.domain.instruments import FeeSchedule, Instrument, InstrumentKind, TradingCalendar
+from titanflow.domain.session_settings import FeedSpec
+from titanflow.domain.types import NANOS_PER_SECOND, SCALE, Nanos
+from titanflow.gateway.providers.base import ProviderRequest, RawTick
+
+S = NANOS_PER_SECOND
+OPEN = 1_549_895_400 * S
+"""2019-02-11 09:30 in New York."""
+CLOSE = OPEN + 23_400 * S
+NEXT_OPEN = OPEN + 86_400 * S
+CALENDARS = (
+    TradingCalendar("24/7", always_open=True, sessions=()),
+    TradingCalendar("XNYS", always_open=False, sessions=((OPEN, CLOSE), (NEXT_OPEN, NEXT_OPEN + 23_400 * S))),
+)
+
+
+def instrument(symbol: str, venue: str = "XNYS", kind: InstrumentKind = InstrumentKind.EQUITY) -> Instrument:
+    """An instrument by the cent and the whole unit, without fees; off XNYS it trades around the clock."""
+    calendar = "XNYS" if venue == "XNYS" else "24/7"
+    return Instrument(f"{symbol}.{venue}", symbol, venue, kind, SCALE // 100, SCALE, calendar, "USD", FeeSchedule())
+
+
+INSTRUMENTS = (
+    instrument("AAPL"),
+    instrument("BTCUSDT", "BINANCE-SPOT", InstrumentKind.CRYPTO_SPOT),
+    instrument("MSFT"),
+    instrument("VIX", kind=InstrumentKind.INDEX),
+)
+
+
+def tick(at: Nanos | str, symbol: str = "AAPL", price: int | str = 100 * SCALE, size: int | str = SCALE) -> RawTick:
+    """A row without a place; `GivenRows` numbers it."""
+    return RawTick(0, symbol, "BINANCE-SPOT" if symbol == "BTCUSDT" else "XNYS", at, price, size)
+
+
+class GivenRows:
+    """The rows that it was given."""
+
+    name: ClassVar[str] = "given"
+    deterministic: ClassVar[bool] = True
+
+    def __init__(self, request: ProviderRequest) -> None:
+        self._rows: Sequence[RawTick] = ()
+
+    @classmethod
+    def of(cls, rows: Sequence[RawTick]) -> "GivenRows":
+        provider = cls(ProviderRequest((), 0, {}, None))  # type: ignore[arg-type]
+        provider._rows = rows
+        return provider
+
+    def feed(self) -> FeedSpec:
+        return FeedSpec("given", "rows of a test", "")
+
+    def instruments(self) -> tuple[Instrument, ...]:
+        return INSTRUMENTS
+
+    def span(self) -> tuple[Nanos, Nanos]:
+        return OPEN, NEXT_OPEN
+
+    def rows(self, start: int = 0) -> Iterator[RawTick]:
+        for position, row in enumerate(self._rows):
+            if position >= start:
+                yield RawTick(position, row.symbol, row.venue, row.at, row.price, row.size, row.off_market, row.fault)
