@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from titanflow.domain.events import (
+    ClockAdvanced,
     Event,
+    KillSwitchTripped,
     OffMarketPrintReceived,
     OrderApproved,
     OrderFilled,
@@ -13,10 +15,10 @@ from titanflow.domain.events import (
     SessionStarted,
     TickReceived,
 )
-from titanflow.domain.instruments import FeeSchedule, Instrument, InstrumentKind
+from titanflow.domain.instruments import FeeSchedule, Instrument, InstrumentKind, TradingCalendar
 from titanflow.domain.portfolio import Portfolio
 from titanflow.domain.session_settings import ContenderSpec, ExecutionSettings, FeedSpec, SessionSettings
-from titanflow.domain.types import OrderPurpose, OrderType, RiskCommand, Side, fixed
+from titanflow.domain.types import KillTrigger, OrderPurpose, OrderType, RiskCommand, Side, fixed
 from titanflow.execution.executor import Executor
 
 MILLISECOND = 1_000_000
@@ -50,6 +52,19 @@ BTC = Instrument(
     "USDT",
     FeeSchedule(notional_ratio=fixed("0.001")),
 )
+CLOSE = START + 3_600_000 * MILLISECOND
+"""Of the venue of shares; it opened hours before the start and opens again eighteen hours later."""
+CALENDARS = (
+    TradingCalendar(
+        "XNYS",
+        False,
+        (
+            (CLOSE - 23_400_000 * MILLISECOND, CLOSE),
+            (CLOSE + 63_000_000 * MILLISECOND, CLOSE + 86_400_000 * MILLISECOND),
+        ),
+    ),
+    TradingCalendar("24/7", True, ()),
+)
 VIX = Instrument(
     "VIX.XCBO", "VIX", "XCBO", InstrumentKind.INDEX, fixed("0.01"), fixed("1"), "XNYS", "USD", FeeSchedule()
 )
@@ -68,7 +83,7 @@ def session_started(
     names = tuple(each.id for each in instruments)
     specs = tuple(ContenderSpec(name, name, "sma_crossover", (), names, 60, "00") for name in contenders)
     feed = FeedSpec("test", "test", "")
-    return SessionStarted(START, "t", seed, settings, tuple(instruments), (), specs, feed, "0")
+    return SessionStarted(START, "t", seed, settings, tuple(instruments), CALENDARS, specs, feed, "0")
 
 
 class Desk:
@@ -160,6 +175,16 @@ class Desk:
         cause = len(self.ledger)
         command = RiskCommand.LIQUIDATE_ALL
         return self.feed(RiskCommandIssued(cause, self.now, command, contender, "drawdown", None, None))
+
+    def kill(self, contender: str = "") -> list[Event]:
+        """The guardian trips a kill switch."""
+        cause = len(self.ledger)
+        return self.feed(KillSwitchTripped(cause, self.now, contender, KillTrigger.OPERATOR, 0, 0, 0, 0))
+
+    def clock(self, at: int) -> list[Event]:
+        """Event time reaches `at`."""
+        self.now = max(self.now, at)
+        return self.feed(ClockAdvanced(self.now))
 
     def end(self) -> list[Event]:
         """The session ends."""

@@ -18,17 +18,18 @@ class WorkingOrder(Struct, kw_only=True, eq=False):
     side: Side
     remaining: Quantity
     type: OrderType
-    price: Price
+    price: Price = 0
     """Limit or stop price; 0 for a market order."""
-    stop_price: Price
+    stop_price: Price = 0
     """Protective stop to attach to each fill; 0 for none."""
     purpose: OrderPurpose
     closing: bool
     """It only ever reduces a position."""
     decision_price: Price
-    worst_price: Price
-    """What a unit may cost at worst: the price at which its cash is spoken for."""
-    active_at: Nanos
+    worst_price: Price = 0
+    """What a unit may cost at worst: the price at which its cash is spoken for; closing orders need none."""
+    active_at: Nanos = 0
+    expires_at: Nanos = BEYOND
     fills: int = 0
     working: bool = True
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from support.desk import AAPL, BTC, LATENCY, MILLISECOND, MSFT, START, Desk, only, session_started
+from support.desk import AAPL, BTC, CLOSE, LATENCY, MILLISECOND, MSFT, START, Desk, only, session_started
 from titanflow.domain.decider import NOTHING
 from titanflow.domain.events import (
     Event,
@@ -444,6 +444,49 @@ def test_a_liquidation_after_the_end_submits_what_could_never_fill_no_more() -> 
     at.hold("10", "100")
     at.end()
     assert at.liquidate() == []
+
+
+# --- the close and the kill switch -----------------------------------------------------------------------------------
+
+
+def test_an_entry_does_not_outlive_the_session_of_its_venue() -> None:
+    at = desk()
+    at.hold("10", "100", stop="95")
+    entry = only(at.approve(BUY, "5", order_type=LIMIT, price="90"), OrderSubmitted)
+    at.tick("100", instrument=BTC)
+    at.approve(BUY, "1", order_type=LIMIT, price="90", instrument=BTC.id)
+    assert at.clock(CLOSE - 1) == []
+    cancelled = only(at.clock(CLOSE), OrderCancelled)
+    assert (cancelled.order_id, cancelled.code) == (entry.order_id, DenialCode.OUTSIDE_SESSION)
+    assert at.clock(CLOSE + 1) == []
+    kept = at.executor.accounts["fox"].orders.values()
+    assert {(order.purpose, order.instrument.id) for order in kept} == {
+        (OrderPurpose.STOP_LOSS, AAPL.id),
+        (OrderPurpose.ENTRY, BTC.id),
+    }
+
+
+def test_a_clock_that_jumps_over_the_night_ends_yesterdays_entries_and_not_todays() -> None:
+    at = desk()
+    at.tick("100")
+    at.approve(BUY, "5", order_type=LIMIT, price="90")
+    only(at.clock(CLOSE + 70_000_000 * MILLISECOND), OrderCancelled)
+    at.approve(BUY, "5", order_type=LIMIT, price="90")
+    assert at.clock(CLOSE + 80_000_000 * MILLISECOND) == []
+    only(at.clock(CLOSE + 86_400_000 * MILLISECOND), OrderCancelled)
+
+
+def test_a_tripped_kill_switch_takes_back_entries_and_leaves_exits_and_stops() -> None:
+    at = desk()
+    at.hold("10", "100", stop="95")
+    at.approve(SELL, "10", purpose=EXIT)
+    at.approve(BUY, "5")
+    at.approve(BUY, "5", contender="owl")
+    cancelled = only(at.kill("fox"), OrderCancelled)
+    assert (cancelled.contender, cancelled.code) == ("fox", DenialCode.KILL_SWITCH)
+    assert only(at.kill(), OrderCancelled).contender == "owl"
+    at.tick("100", after=100)
+    assert at.book().positions == {}
 
 
 # --- the decider's contract ------------------------------------------------------------------------------------------

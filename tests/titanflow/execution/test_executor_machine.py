@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from support.desk import AAPL, BTC, VIX, Desk, session_started
+from support.desk import AAPL, BTC, MILLISECOND, VIX, Desk, session_started
 from titanflow.domain.events import (
     Event,
     OrderApproved,
@@ -184,6 +184,17 @@ class LongOnly(RuleBasedStateMachine):
     @rule(contender=st.sampled_from(["", *CONTENDERS]))
     def liquidate(self, contender: str) -> None:
         self.desk.liquidate(contender)
+
+    @rule(contender=st.sampled_from(["", *CONTENDERS]))
+    def kill(self, contender: str) -> None:
+        self.desk.kill(contender)
+        for name in CONTENDERS if contender == "" else (contender,):
+            orders = self.desk.executor.accounts[name].orders.values()
+            assert all(order.purpose is not OrderPurpose.ENTRY for order in orders)
+
+    @rule(seconds=st.sampled_from([1, 1, 1, 4000, 80_000]))
+    def clock(self, seconds: int) -> None:
+        self.desk.clock(self.desk.now + seconds * 1000 * MILLISECOND)
 
     @precondition(lambda self: not self.desk.executor.validator.session_ended)
     @rule(drops=st.integers(1, 5))

@@ -98,7 +98,7 @@ def test_latency_depends_on_seed_order_and_leg_and_on_nothing_else() -> None:
 
 
 def test_latency_is_the_same_to_the_nanosecond_on_every_machine() -> None:
-    # exp by decimal to 28 digits, on paper: 100 ms * e^(0.35 z) for the draw of this id.
+    # exp by decimal to 20 digits, on paper: 100 ms * e^(0.35 z) for the draw of this id.
     z = standard_normal(random_bits(7, "latency|t-r1-0", 0)) / SCALE
     assert LatencyModel(7, ExecutionSettings()).nanos("t-r1-0") == pytest.approx(1e8 * math.exp(0.35 * z), abs=1)
 

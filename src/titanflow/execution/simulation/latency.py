@@ -7,7 +7,7 @@ from titanflow.domain.session_settings import ExecutionSettings
 from titanflow.domain.types import Nanos, OrderId
 from titanflow.execution.simulation.normal import standard_normal
 
-_CONTEXT = Context(prec=28, rounding=ROUND_HALF_EVEN)
+_CONTEXT = Context(prec=20, rounding=ROUND_HALF_EVEN)
 """Decimal's exponential is correctly rounded, so latencies are the same on every machine; `math.exp` is not."""
 
 

@@ -6,7 +6,7 @@ from decimal import Context, Decimal
 
 from titanflow.domain.types import SCALE, Ratio
 
-_LN = Context(prec=25)
+_LN = Context(prec=20)
 """`math.log` differs between C libraries in the last digit; decimal's is correctly rounded everywhere."""
 
 _CENTRAL = (
