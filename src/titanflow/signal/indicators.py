@@ -24,8 +24,9 @@ class RollingWindow:
         oldest = self._ring[index]
         self._ring[index] = value
         self._next = index + 1 if index + 1 < self.size else 0
-        self.total += value - oldest
-        self.squares += value * value - oldest * oldest
+        change = value - oldest
+        self.total += change
+        self.squares += change * (value + oldest)
         if self.count < self.size:
             self.count += 1
 
