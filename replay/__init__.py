@@ -1,1 +1,1 @@
-"""Proves what a session did: feeds its recorded events to the same deciders and compares; walks causes. Writes nothing."""
+"""Proves what a session did: re-decides its recorded events and compares; walks causes. Writes nothing."""

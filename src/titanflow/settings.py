@@ -37,7 +37,7 @@ class FeedSection(Section):
     provider: str = Field("tape", description="market data provider")
     tapes: tuple[Path, ...] = Field((), description="tape files; none means the shipped sample")
     speed: Literal["max"] | Annotated[Decimal, Field(gt=0, le=1_000_000)] = Field(
-        Decimal(1), description="event seconds a wall-clock second, or max"
+        Decimal(1200), description="event seconds a wall-clock second, or max"
     )
     duration: Annotated[float, Field(gt=0)] | None = Field(None, description="stop after so many wall-clock seconds")
     silence_seconds: Annotated[int, Field(ge=1, le=86_400)] = Field(60, description="silence that is reported")

@@ -1,1 +1,1 @@
-"""Runs a session: opening it, the loop of each topology, the processes and their supervision. Decides nothing itself."""
+"""Runs a session: opens it, loops in each topology, starts and watches the processes. Decides nothing itself."""

@@ -23,7 +23,8 @@ class FusedLoop:
         self._ledger = ledger
         self._deciders = new_deciders()
         self._block: list[Event] = []
-        self._last_seq = 0
+        self.last_seq = 0
+        """Seq of the last event that is in the ledger."""
         self._gateway = 0
         self._routes: dict[type[Event], tuple[Handler, ...]] = {}
         for decider in self._deciders:
@@ -44,7 +45,7 @@ class FusedLoop:
                     decided = handle(seq, event) if handle else ()
                     if seq > checkpoints.get(decider.name, 0):
                         self._block.extend(decided)
-            self._last_seq = block.last
+            self.last_seq = block.last
         self._checkpoints = {decider.name: checkpoints.get(decider.name, 0) for decider in self._deciders}
         self._drain(0)
         return self._gateway
@@ -58,7 +59,7 @@ class FusedLoop:
             self._drain(start)
 
     def _drain(self, index: int) -> None:
-        block, routes, base = self._block, self._routes, self._last_seq + 1
+        block, routes, base = self._block, self._routes, self.last_seq + 1
         while index < len(block):
             event = block[index]
             for handle in routes.get(type(event), ()):
@@ -72,21 +73,20 @@ class FusedLoop:
         """Events decided but not yet in the ledger."""
         return len(self._block)
 
-    def flush(self, gateway: int) -> list[Event]:
-        """Append the block in hand, moving every checkpoint; returns what was written.
+    def flush(self, gateway: int, *extra: Move) -> None:
+        """Append the block in hand, moving every checkpoint to its end and the gateway's to feed position `gateway`.
 
         Raises FencedError when the ledger is not as this loop left it: somebody else (an operator) appended, so the
         seqs in hand are wrong. The caller then starts again with a new loop and `recover`, and loses nothing.
         """
         block = self._block
-        end = self._last_seq + len(block)
+        end = self.last_seq + len(block)
         moves = [Move(name, at, end) for name, at in self._checkpoints.items()]
-        moves.append(Move("gateway", self._gateway, gateway))
+        moves += [Move("gateway", self._gateway, gateway), *extra]
         if any(move.new > move.expected for move in moves):
-            moves.append(Move(LAST_SEQ, self._last_seq, self._last_seq))
+            moves.append(Move(LAST_SEQ, self.last_seq, self.last_seq))
             self._ledger.append(block, moves)
         self._block = []
-        self._last_seq = end
+        self.last_seq = end
         self._gateway = gateway
         self._checkpoints = dict.fromkeys(self._checkpoints, end)
-        return block

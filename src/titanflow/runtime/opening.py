@@ -11,7 +11,6 @@ import msgspec
 import redis
 
 from eventstore.errors import SessionInUseError
-from eventstore.ledger import Move
 from eventstore.sessions import Sessions
 from titanflow import __version__
 from titanflow.domain.events import SessionStarted
@@ -24,13 +23,10 @@ from titanflow.domain.session_settings import (
 )
 from titanflow.domain.types import ExecutionMode, fixed
 from titanflow.errors import SessionStateError
-from titanflow.gateway.catalogue import calendars_for
-from titanflow.gateway.providers.base import Provider
+from titanflow.gateway.feed import Feed
+from titanflow.gateway.lifecycle import OPENING
 from titanflow.runtime.ledgers import EventLedger, new_ledger
 from titanflow.settings import ExecutionSection, RiskSection, Settings
-
-OPENER = "session"
-"""The checkpoint that fences the opening of a session."""
 
 _MILLISECOND = 1_000_000
 
@@ -41,21 +37,18 @@ def new_session_id() -> str:
 
 
 def opening_event(
-    settings: Settings, provider: Provider, contenders: Sequence[ContenderSpec], session: str, *, repeatable: bool
+    settings: Settings, feed: Feed, contenders: Sequence[ContenderSpec], session: str, *, repeatable: bool
 ) -> SessionStarted:
-    """The first event. A `repeatable` session derives its ids from its inputs, so that a second run has the same bytes."""
-    first, last = provider.span()
-    named = {instrument for contender in contenders for instrument in contender.instruments}
-    instruments = tuple(i for i in provider.instruments() if i.id in named or i.tradable)
+    """The first event. A `repeatable` session derives its ids from its inputs: a second run has the same bytes."""
     started = SessionStarted(
-        at=first,
+        at=feed.now,
         identity=session,
         seed=settings.seed,
         settings=session_settings(settings),
-        instruments=instruments,
-        calendars=calendars_for(instruments, first, last),
+        instruments=feed.instruments,
+        calendars=feed.calendars,
         contenders=tuple(contenders),
-        feed=provider.feed(),
+        feed=feed.provider.feed(),
         code_version=__version__,
     )
     if not repeatable:
@@ -74,7 +67,7 @@ def open_session(client: redis.Redis, session: str, started: SessionStarted) -> 
             f"session {session!r} exists already: choose another --session, or --resume it"
         ) from error
     ledger = new_ledger(client, session)
-    ledger.append([started], [Move(OPENER, 0, 1)])
+    ledger.append([started], [OPENING])
     return ledger
 
 
@@ -91,7 +84,8 @@ def session_settings(settings: Settings) -> SessionSettings:
 
 
 def _risk(section: RiskSection) -> RiskSettings:
-    return RiskSettings(**{name: _plain(value) for name, value in section})
+    plain = {name: fixed(value) if isinstance(value, Decimal) else value for name, value in section}
+    return msgspec.convert(plain, RiskSettings)
 
 
 def _execution(section: ExecutionSection, *, allow_short: bool) -> ExecutionSettings:
@@ -109,7 +103,3 @@ def _execution(section: ExecutionSection, *, allow_short: bool) -> ExecutionSett
         latency_max_nanos=int(section.latency_max_ms * _MILLISECOND),
         participation=fixed(section.participation),
     )
-
-
-def _plain(value: object) -> object:
-    return fixed(value) if isinstance(value, Decimal) else value

@@ -1,0 +1,155 @@
+"""Writes the generated blocks of the documentation anew from the code, or with --check says which are out of date.
+
+A block stands between `<!-- AUTO:name -->` and `<!-- /AUTO -->` in README.md or any docs/*.md.
+"""
+
+import argparse
+import inspect
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from pathlib import Path
+
+from projections.mirror.messages import channels_table
+from titanflow.deciders import new_deciders
+from titanflow.domain.events import EVENT_TYPES, tag_of
+from titanflow.gateway.providers.registry import PROVIDERS
+from titanflow.risk.codes import codes_table
+from titanflow.runtime.feeds import SHIPPED_CONTENDERS
+from titanflow.settings import LEGACY_VARIABLES, Settings, setting_names
+from titanflow.signal.strategies import STRATEGIES
+
+ROOT = Path(__file__).resolve().parents[1]
+BLOCK = re.compile(r"(<!-- AUTO:(?P<name>\w+) -->\n).*?(<!-- /AUTO -->)", re.DOTALL)
+
+
+def table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = ["| " + " | ".join(columns) + " |", "| " + " | ".join("---" for _ in columns) + " |"]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def first_sentence(thing: object) -> str:
+    """The first paragraph of a docstring, in one line."""
+    return " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
+
+
+def providers() -> str:
+    """Every market data provider."""
+    return table(
+        ("provider", "class", "what it is"),
+        [(f"`{name}`", f"`{kind.__name__}`", first_sentence(kind)) for name, kind in PROVIDERS.items()],
+    )
+
+
+def strategies() -> str:
+    """Every rule that a contender may use."""
+    return table(
+        ("strategy", "what it does"),
+        [(f"`{name}`", first_sentence(kind)) for name, kind in STRATEGIES.items()],
+    )
+
+
+def deciders() -> str:
+    """Every decider with what it reads and emits."""
+    return table(
+        ("decider", "reads", "emits"),
+        [
+            (
+                f"`{decider.name}`",
+                ", ".join(event_type.__name__ for event_type in decider.handlers),
+                ", ".join(event_type.__name__ for event_type in decider.emits),
+            )
+            for decider in new_deciders()
+        ],
+    )
+
+
+def models() -> str:
+    """The contenders that compete when no file names others."""
+    text = files("titanflow.signal").joinpath(SHIPPED_CONTENDERS).read_text(encoding="utf-8")
+    entries = tomllib.loads(text)["contender"]
+    rows = []
+    for entry in entries:
+        parameters = ", ".join(f"{name} = {value}" for name, value in entry.get("parameters", {}).items())
+        length = f"{entry['bar_seconds']} s bars" if entry["bar_seconds"] else "every tick"
+        rows.append((f"`{entry['id']}`", entry["name"], f"`{entry['strategy']}`", length, parameters))
+    return table(("contender", "name", "strategy", "decides on", "parameters"), rows)
+
+
+def events() -> str:
+    """The vocabulary."""
+    return table(
+        ("event", "tag", "from", "when"),
+        [
+            (f"`{kind.__name__}`", f"`{tag_of(kind)}`", "outside" if kind.external else "decided", first_sentence(kind))
+            for kind in EVENT_TYPES
+        ],
+    )
+
+
+def settings() -> str:
+    """Every setting with its default and older names."""
+    older: dict[str, list[str]] = {}
+    for variable, name in LEGACY_VARIABLES.items():
+        older.setdefault(name, []).append(f"`{variable}`")
+    rows = []
+    for name in setting_names():
+        *sections, last = name.split(".")
+        model = Settings
+        for section in sections:
+            model = model.model_fields[section].annotation  # type: ignore[assignment]
+        field = model.model_fields[last]
+        default = "" if name == "home" else str(field.get_default(call_default_factory=True))
+        rows.append((f"`{name}`", default or "–", field.description or "", ", ".join(older.get(name, []))))
+    return table(("setting", "default", "meaning", "older variable"), rows)
+
+
+BLOCKS: Mapping[str, Callable[[], str]] = {
+    "providers": providers,
+    "strategies": strategies,
+    "deciders": deciders,
+    "models": models,
+    "events": events,
+    "settings": settings,
+    "channels": channels_table,
+    "denial_codes": codes_table,
+}
+
+
+def synced(text: str, path: Path) -> str:
+    """The text with every block made anew. Exits for a block that nothing generates."""
+
+    def made(match: re.Match[str]) -> str:
+        name = match["name"]
+        if name not in BLOCKS:
+            sys.exit(f"{path}: no block is called {name!r}; known are {', '.join(BLOCKS)}")
+        return match[1] + BLOCKS[name]().rstrip("\n") + "\n" + match[3]
+
+    return BLOCK.sub(made, text)
+
+
+def main() -> None:
+    """Write or check."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a block is out of date")
+    check = parser.parse_args().check
+    stale = []
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        text = path.read_text(encoding="utf-8")
+        fresh = synced(text, path)
+        if fresh != text:
+            stale.append(path.relative_to(ROOT))
+            if not check:
+                path.write_text(fresh, encoding="utf-8")
+    if stale:
+        print(("out of date: " if check else "written: ") + ", ".join(map(str, stale)))
+    if stale and check:
+        sys.exit("run scripts/sync_architecture.py and commit what it writes")
+
+
+if __name__ == "__main__":
+    main()

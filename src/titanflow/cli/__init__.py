@@ -1,0 +1,80 @@
+"""The command line: the one place where servers, feeds, ledgers and projections are put together.
+
+Exit codes: 0 done · 1 found a difference or an unexpected failure · 2 bad argument, setting or input · 3 a server
+cannot be reached or started · 4 no such session · 5 the session is in the wrong state · 130 interrupted.
+"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from titanflow.cli import (
+    backtest,
+    dead_letters,
+    inspect,
+    ledger,
+    live,
+    operate,
+    projections,
+    replay,
+    servers,
+    service,
+)
+from titanflow.cli.output import complain
+
+app = typer.Typer(
+    name="titanflow",
+    help="An AI day-trading arena whose every decision can be replayed and proven.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(show: bool) -> None:
+    if show:
+        from titanflow import __version__
+
+        typer.echo(f"titanflow {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """An AI day-trading arena whose every decision can be replayed and proven."""
+
+
+for module in (live, backtest, replay, inspect, operate, servers, service):
+    module.register(app)
+app.add_typer(ledger.app, name="ledger")
+app.add_typer(projections.app, name="projections")
+app.add_typer(dead_letters.app, name="dead-letters")
+
+
+def main() -> None:
+    """Run the command line; expected errors end as one readable message and their documented exit code."""
+    from eventstore.errors import LedgerError
+    from titanflow.runtime.logs import configure_logging
+    from titanflow.errors import TitanFlowError
+
+    configure_logging("titanflow", "WARNING")
+    try:
+        app()
+    except TitanFlowError as error:
+        complain(str(error))
+        sys.exit(error.exit_code)
+    except LedgerError as error:
+        complain(str(error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        complain("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone; there is nobody left to tell.
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,64 @@
+"""`titanflow dead-letters list|retry`: input that was set aside, with its reason."""
+
+from typing import Annotated
+
+import typer
+
+from titanflow.cli.context import JsonOption, SessionArgument, SessionOption, arrive
+from titanflow.cli.output import console, moment, print_json, table
+
+app = typer.Typer(help="Input that could not be used, set aside with its reason.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_letters(
+    session: SessionArgument = None,
+    json: JsonOption = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many to show, oldest first.")] = 100,
+) -> None:
+    """List dead letters, oldest first, and how many there are of each reason."""
+    ledger = arrive().ledger(session)
+    letters = ledger.dead_letters.list(limit=limit)
+    counts = ledger.dead_letters.counts_by_reason()
+    if json:
+        fields = [
+            {
+                "id": letter.id,
+                "source": letter.source,
+                "reason": letter.reason,
+                "detail": letter.detail,
+                "payload": letter.payload.decode("utf-8", "replace"),
+                "recorded_at_ns": letter.recorded_at,
+            }
+            for letter in letters
+        ]
+        print_json({"session_id": ledger.session, "counts": dict(counts), "dead_letters": fields})
+        return
+    rows = [(letter.id, moment(letter.recorded_at), letter.source, letter.reason, letter.detail) for letter in letters]
+    title = f"Dead letters of session {ledger.session}: {sum(counts.values()):,}"
+    columns = ("id", "set aside (UTC)", "source", "reason", "detail")
+    console.print(table(title, columns, rows, left=5) if rows else f"session {ledger.session} has no dead letters")
+    if rows:
+        console.print("  ".join(f"{reason} {count:,}" for reason, count in counts.items()), soft_wrap=True)
+
+
+@app.command()
+def retry(
+    letter: Annotated[str | None, typer.Argument(help="Id of one letter; none means all.", show_default=False)] = None,
+    session: SessionOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Judge dead letters again under today's catalogue; what is sound now enters the ledger, the rest stays."""
+    from titanflow.runtime.retry import retry_dead_letters
+
+    outcomes = retry_dead_letters(arrive().ledger(session), letter)
+    if json:
+        print_json([outcome._asdict() for outcome in outcomes])
+        return
+    for outcome in outcomes:
+        console.print(
+            f"{outcome.id}  {'event ' + str(outcome.seq) if outcome.seq else 'stays: ' + outcome.reason}",
+            soft_wrap=True,
+        )
+    accepted = sum(outcome.seq > 0 for outcome in outcomes)
+    console.print(f"{accepted} of {len(outcomes)} entered the ledger")

@@ -1,0 +1,114 @@
+"""`titanflow replay`: proves a session by deciding it again."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.columns import Columns
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from titanflow.cli.context import JsonOption, Place, SessionArgument, arrive
+from titanflow.cli.output import console, messages, print_json
+from titanflow.cli.projections import report_json, show_report
+from titanflow.cli.show import event_fields, event_name
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("replay")(replay)
+
+
+def replay(
+    session: SessionArgument = None,
+    json: JsonOption = False,
+    first: Annotated[int, typer.Option("--from", min=1, help="Compare from this seq on.")] = 1,
+    last: Annotated[int | None, typer.Option("--to", min=1, help="Stop after this seq.", show_default=False)] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Also fold the projections and compare with Postgres.")
+    ] = False,
+) -> None:
+    """Feed the recorded events to the same deciders and compare every decision byte for byte. Exit 1 if one differs."""
+    from projections.verify import verify as compare
+
+    place = arrive()
+    verdict = prove(place, session, first=first, last=last)
+    report = compare(place.database_url, place.ledger(verdict.session)) if rebuild else None
+    if json:
+        print_json(as_json(verdict) | ({"projections": report_json(report)} if report else {}))
+    else:
+        show(verdict)
+        if report:
+            show_report(report)
+    if not verdict.identical or (report and not report.identical):
+        sys.exit(1)
+
+
+def prove(place: Place, session: str | None, *, first: int = 1, last: int | None = None) -> Any:
+    """Replay with a progress bar on standard error; returns the verdict."""
+    from replay.verify import verify
+    from titanflow.runtime.ledgers import CODEC
+
+    ledger = place.ledger(session)
+    end = min(last or sys.maxsize, ledger.last_seq())
+    columns = (TextColumn("replaying {task.fields[session]}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=messages, transient=True) as progress:
+        task = progress.add_task("replay", total=end, session=ledger.session)
+        return verify(
+            ledger, CODEC, first=first, last=last, on_progress=lambda seq: progress.update(task, completed=seq)
+        )
+
+
+def show(verdict: Any) -> None:
+    """Print a verdict for people."""
+    rate = (
+        f"{verdict.events:,} events, {verdict.decided:,} decisions compared, {verdict.events_per_second:,.0f} events/s"
+    )
+    if verdict.identical:
+        console.print(Text("identical", style="bold green"), f"  session {verdict.session}: {rate}")
+        console.print(f"digest     {verdict.digest}")
+        return
+    found = verdict.divergence
+    console.print(Text("DIFFERENT", style="bold red"), f"  session {verdict.session}: {rate}")
+    console.print(f"first divergence at seq {found.seq}: decider {found.decider}, on the event of seq {found.cause}")
+    console.print(
+        Columns(
+            [
+                Panel(_described(found.recorded, "nothing is recorded"), title="recorded"),
+                Panel(_described(found.recomputed, "nothing is decided"), title="recomputed"),
+            ],
+            expand=True,
+        )
+    )
+
+
+def as_json(verdict: Any) -> dict[str, Any]:
+    """A verdict as JSON fields."""
+    found = verdict.divergence
+    return {
+        "session_id": verdict.session,
+        "identical": verdict.identical,
+        "events": verdict.events,
+        "decided": verdict.decided,
+        "first": verdict.first,
+        "last": verdict.last,
+        "seconds": round(verdict.seconds, 6),
+        "events_per_second": round(verdict.events_per_second),
+        "digest": verdict.digest,
+        "divergence": found
+        and {
+            "seq": found.seq,
+            "decider": found.decider,
+            "cause": found.cause,
+            "recorded": found.recorded and {"type": event_name(found.recorded), **event_fields(found.recorded)},
+            "recomputed": found.recomputed and {"type": event_name(found.recomputed), **event_fields(found.recomputed)},
+        },
+    }
+
+
+def _described(event: Any, absent: str) -> Text:
+    if event is None:
+        return Text(absent, style="dim")
+    lines = [f"{name} = {value!r}" for name, value in event_fields(event).items()]
+    return Text(event_name(event) + "\n" + "\n".join(lines))

@@ -1,0 +1,80 @@
+"""`titanflow service NAME…`: runs one or more of a session's services, beside its others, here or elsewhere."""
+
+import threading
+from typing import Annotated
+
+import typer
+
+from titanflow.cli.context import ConfigOption, Place, SessionOption, SetOption, arrive
+from titanflow.cli.output import messages
+
+Names = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="NAME...", help="gateway, signal, risk, execution, leaderboard, projector, mirror or fused."
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("service")(service)
+
+
+def service(
+    names: Names,
+    session: SessionOption = None,
+    supervisor_pid: Annotated[int | None, typer.Option(hidden=True)] = None,
+    assignments: SetOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Run services of an open session until it has ended. Several names: a supervised process each.
+
+    A second instance of a service that runs already is fenced: it ends with an error and doubles nothing.
+    """
+    from titanflow.runtime.services import SERVICES
+
+    unknown = [name for name in names if name not in SERVICES]
+    if unknown:
+        raise typer.BadParameter(f"{', '.join(unknown)}: no such service; known are {', '.join(SERVICES)}")
+    place = arrive(assignments=assignments, config=config)
+    if len(names) > 1:
+        _supervise(place, session, names)
+    else:
+        _run(place, session, names[0], supervisor_pid)
+
+
+def _run(place: Place, session: str | None, name: str, supervisor_pid: int | None) -> None:
+    from titanflow.runtime.logs import configure_logging
+    from titanflow.runtime.services import SERVICES, Job
+    from titanflow.runtime.stopping import die_with, stop_on_signals
+
+    stop = stop_on_signals()
+    configure_logging(name)
+    if supervisor_pid is not None:
+        die_with(supervisor_pid)
+    database_url = place.database_url if name == "projector" else ""
+    SERVICES[name](Job(place.settings, place.redis_url, database_url, place.ledger(session), stop))
+
+
+def _supervise(place: Place, session: str | None, names: list[str]) -> None:
+    from titanflow.errors import SessionStateError
+    from titanflow.runtime.stopping import stop_on_signals
+    from titanflow.runtime.supervisor import Supervisor
+
+    urls = {"TITANFLOW_REDIS_URL": place.redis_url, "TITANFLOW_DATABASE_URL": place.database_url}
+    chosen = place.ledger(session).session
+    limit = place.settings.runtime.restart_limit
+    supervisor = Supervisor(place.settings.home, chosen, names, urls, limit)
+    stop: threading.Event = stop_on_signals()
+    supervisor.start()
+    try:
+        while not supervisor.done and not supervisor.failed and not stop.wait(0.1):
+            for fallen in supervisor.watch():
+                messages.print(f"service {fallen.name} fell (exit code {fallen.exit_code}): restarting")
+    finally:
+        supervisor.stop()
+    if supervisor.failed:
+        raise SessionStateError(
+            f"service {supervisor.failed[0].name} keeps falling; see {supervisor.log_path(supervisor.failed[0].name)}"
+        )

@@ -1,0 +1,68 @@
+"""What a session came to: the numbers that `live` and `backtest` end with."""
+
+from typing import Any
+
+from titanflow.cli.context import Place
+from titanflow.cli.output import console, moment
+from titanflow.cli.standings import record_of, standings_table
+from titanflow.domain.events import (
+    OrderDenied,
+    OrderFilled,
+    OrderRejected,
+    OrderSubmitted,
+    SignalGenerated,
+    TickReceived,
+)
+from titanflow.runtime.observer import Observer
+
+
+def observe(place: Place, session: str) -> Observer:
+    """Fold the whole ledger of a session."""
+    observer = Observer()
+    for block in place.ledger(session).read():
+        observer.feed(block)
+    return observer
+
+
+def result_of(place: Place, session: str, seconds: float) -> dict[str, Any]:
+    """The documented JSON fields of a session."""
+    seen = observe(place, session)
+    ledger = place.ledger(session)
+    return {
+        "session_id": session,
+        "events": seen.last_seq,
+        "ticks": seen.count(TickReceived),
+        "signals": seen.count(SignalGenerated),
+        "orders": seen.count(OrderSubmitted),
+        "fills": seen.count(OrderFilled),
+        "denied": seen.count(OrderDenied),
+        "rejected": seen.count(OrderRejected),
+        "dead_letters": ledger.dead_letters.count(),
+        "digest": ledger.digest(),
+        "seconds": round(seconds, 3),
+        "leaderboard": [record_of(standing) for standing in seen.leaderboard.standings] if seen.leaderboard else [],
+    }
+
+
+def show_summary(place: Place, session: str, result: dict[str, Any]) -> None:
+    """Print the result for people."""
+    seen = observe(place, session)
+    if seen.started is not None:
+        feed = seen.started.feed
+        console.print(
+            f"session    {session}: {feed.provider} {feed.source}, {moment(seen.first_at)} to {moment(seen.at)} UTC",
+            soft_wrap=True,
+        )
+    counts = "  ".join(
+        f"{name.replace('_', ' ')} {result[name]:,}"
+        for name in ("events", "ticks", "signals", "orders", "fills", "denied", "rejected", "dead_letters")
+    )
+    console.print(f"counts     {counts}", soft_wrap=True)
+    rate = result["events"] / result["seconds"] if result["seconds"] else 0
+    console.print(f"took       {result['seconds']:.1f} s, {rate:,.0f} events/s")
+    if seen.leaderboard is not None and seen.started is not None:
+        console.print(
+            standings_table(
+                map(record_of, seen.leaderboard.standings), {spec.id: spec.name for spec in seen.started.contenders}
+            )
+        )

@@ -1,0 +1,66 @@
+"""Plays a feed through the fused loop into a ledger: at full speed (a backtest) or at a pace (a fused live session)."""
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from eventstore.errors import FencedError
+from titanflow.domain.events import SessionEnded
+from titanflow.domain.types import Nanos
+from titanflow.gateway.feed import Feed
+from titanflow.gateway.lifecycle import ENDING, has_ended
+from titanflow.gateway.pace import Pace
+from titanflow.runtime.fused import BLOCK_EVENTS, FusedLoop
+from titanflow.runtime.ledgers import EventLedger
+
+log = structlog.get_logger()
+
+OnFlush = Callable[[Nanos, int], None]
+
+
+class FusedRun:
+    """One session in one process; also goes on with one that was killed, in whichever topology it ran."""
+
+    def __init__(self, ledger: EventLedger, feed: Feed) -> None:
+        self._ledger = ledger
+        self._feed = feed
+
+    def run(
+        self, *, pace: Pace | None = None, stop: threading.Event | None = None, on_flush: OnFlush = lambda at, seq: None
+    ) -> None:
+        """Play to the end of the feed, or until `stop` is set, and close the session. No `pace` means full speed."""
+        while True:
+            try:
+                self._play(pace, stop or threading.Event(), on_flush)
+            except FencedError as error:
+                # An operator's command came in between: fold the ledger with it, and go on from there.
+                log.info("taking up what others appended", reason=str(error))
+            else:
+                return
+
+    def _play(self, pace: Pace | None, stop: threading.Event, on_flush: OnFlush) -> None:
+        feed, ledger = self._feed, self._ledger
+        loop = FusedLoop(ledger)
+        done = loop.recover()
+        loop.flush(done)
+        if has_ended(ledger):
+            return
+        take = loop.take
+        for position, events, bad in feed.items(done):
+            if pace is not None and not pace.is_due(feed.now):
+                loop.flush(done)
+                on_flush(feed.now, loop.last_seq)
+                pace.wait(feed.now, stop)
+            if stop.is_set():
+                break
+            if bad is not None:
+                ledger.dead_letters.add("gateway", bad.reason, bad.detail, bad.payload, key=f"gateway:{position}")
+            take(events)
+            done = position
+            if loop.pending >= BLOCK_EVENTS:
+                loop.flush(done)
+                on_flush(feed.now, loop.last_seq)
+        loop.take([SessionEnded(feed.now, "stopped" if stop.is_set() else "feed ended")])
+        loop.flush(done, ENDING)
+        on_flush(feed.now, loop.last_seq)

@@ -1,0 +1,87 @@
+"""What a person wants to know of a running session, folded from its ledger: counts, positions, standings."""
+
+from collections import Counter
+
+from eventstore.ledger import Block
+from titanflow.domain.events import (
+    Event,
+    KillSwitchTripped,
+    LeaderboardPublished,
+    OrderApproved,
+    OrderDenied,
+    OrderFilled,
+    OrderHeld,
+    SessionEnded,
+    SessionStarted,
+    tag_of,
+)
+from titanflow.domain.types import Nanos
+
+
+class Observer:
+    """Feed it every block in order; read its attributes at any time."""
+
+    def __init__(self) -> None:
+        self.last_seq = 0
+        self.at: Nanos = 0
+        self.first_at: Nanos = 0
+        self.started: SessionStarted | None = None
+        self.leaderboard: LeaderboardPublished | None = None
+        self.positions: dict[tuple[str, str], int] = {}
+        """(contender, instrument) -> signed quantity; flat ones are left out."""
+        self.held: dict[str, OrderHeld] = {}
+        """Orders that wait for a person, by id, oldest first."""
+        self.tripped: list[KillSwitchTripped] = []
+        self.ended = False
+        self._counts: Counter[type[Event]] = Counter()
+
+    def feed(self, block: Block[Event]) -> None:
+        """Fold one block."""
+        self._counts.update(map(type, block.events))
+        for event in block.events:
+            if type(event) in _LOOKED_AT:
+                self._look(event)
+        self.last_seq = block.last
+        self.at = max(self.at, getattr(block.events[-1], "at", 0))
+
+    def count(self, *event_types: type[Event]) -> int:
+        """Events of these types so far."""
+        return sum(self._counts[event_type] for event_type in event_types)
+
+    def counts(self) -> dict[str, int]:
+        """Events by tag, most frequent first."""
+        return {tag_of(event_type): n for event_type, n in self._counts.most_common()}
+
+    def _look(self, event: Event) -> None:
+        match event:
+            case OrderFilled():
+                key = (event.contender, event.instrument)
+                quantity = self.positions.pop(key, 0) + event.side.sign * event.quantity
+                if quantity:
+                    self.positions[key] = quantity
+            case OrderHeld():
+                self.held[event.order_id] = event
+            case OrderApproved() | OrderDenied():
+                self.held.pop(event.order_id, None)
+            case LeaderboardPublished():
+                self.leaderboard = event
+            case SessionStarted():
+                self.started, self.first_at = event, event.at
+            case KillSwitchTripped():
+                self.tripped.append(event)
+            case SessionEnded():
+                self.ended = True
+
+
+_LOOKED_AT = frozenset(
+    {
+        OrderFilled,
+        OrderHeld,
+        OrderApproved,
+        OrderDenied,
+        LeaderboardPublished,
+        SessionStarted,
+        KillSwitchTripped,
+        SessionEnded,
+    }
+)

@@ -1,0 +1,58 @@
+"""An operator's commands on their way into the ledger, checked against the session first."""
+
+import uuid
+
+from eventstore.ledger import Move
+from titanflow.domain.events import Event, OperatorCommanded, SessionStarted
+from titanflow.domain.types import ContenderId, Nanos, OperatorAction, OrderId
+from titanflow.errors import InputError, SessionStateError
+from titanflow.gateway.lifecycle import has_ended
+from titanflow.runtime.ledgers import EventLedger
+
+
+def command(
+    ledger: EventLedger,
+    action: OperatorAction,
+    operator: str,
+    *,
+    contender: ContenderId = "",
+    order_id: OrderId = "",
+    reason: str = "",
+) -> int:
+    """Append an OperatorCommanded and return its seq. Its event time is that of the ledger's last event.
+
+    Raises SessionStateError when the session has ended, InputError for a contender that it does not have.
+    """
+    if has_ended(ledger):
+        raise SessionStateError(f"session {ledger.session!r} has ended: there is nothing left to {action}")
+    started = session_started(ledger)
+    contenders = [spec.id for spec in started.contenders]
+    if contender and contender not in contenders:
+        raise InputError(f"contender {contender!r}: session {ledger.session!r} has {', '.join(contenders)}")
+    event = OperatorCommanded(
+        at=last_event_time(ledger),
+        action=action,
+        operator=operator,
+        contender=contender,
+        order_id=order_id,
+        reason=reason,
+    )
+    (seq,) = ledger.append([event], [Move(f"operator:{uuid.uuid4().hex}", 0, 1)])
+    return seq
+
+
+def last_event_time(ledger: EventLedger) -> Nanos:
+    """Event time of the ledger's last event."""
+    return getattr(_event_at(ledger, ledger.last_seq()), "at", 0)
+
+
+def session_started(ledger: EventLedger) -> SessionStarted:
+    """The first event of a session. Raises SessionStateError where it never got that far."""
+    event = _event_at(ledger, 1)
+    if not isinstance(event, SessionStarted):
+        raise SessionStateError(f"session {ledger.session!r} was registered but never opened")
+    return event
+
+
+def _event_at(ledger: EventLedger, seq: int) -> Event | None:
+    return next((block.events[0] for block in ledger.read(seq, seq)), None) if seq else None

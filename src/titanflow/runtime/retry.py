@@ -1,0 +1,60 @@
+"""Gives set-aside feed rows another chance in their session, for instance once their time has come."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from eventstore.dead_letters import DeadLetter
+from eventstore.errors import FencedError
+from eventstore.ledger import Move
+from titanflow.errors import InputError, SessionStateError
+from titanflow.gateway.bad_ticks import BadTick
+from titanflow.gateway.lifecycle import has_ended
+from titanflow.gateway.normaliser import retry
+from titanflow.runtime.ledgers import EventLedger
+from titanflow.runtime.operator_desk import last_event_time, session_started
+
+PAGE = 1000
+
+
+class Outcome(NamedTuple):
+    """What became of one dead letter."""
+
+    id: str
+    seq: int
+    """Seq of the event that it became; 0 where it stays."""
+    reason: str
+    """Why it stays; empty where it entered."""
+
+
+def retry_dead_letters(ledger: EventLedger, letter: str | None = None) -> list[Outcome]:
+    """Judge one dead letter, or all, again; what is sound enters the ledger and leaves the dead letters.
+
+    Raises SessionStateError when the session has ended, InputError for a letter that does not exist.
+    """
+    if has_ended(ledger):
+        raise SessionStateError(f"session {ledger.session!r} has ended: nothing can enter its ledger any more")
+    letters = [one for one in _all(ledger) if letter in (None, one.id)]
+    if letter is not None and not letters:
+        raise InputError(f"dead letter {letter!r}: session {ledger.session!r} has none of this id")
+    instruments = session_started(ledger).instruments
+    outcomes = []
+    for one in letters:
+        verdict = retry(one.payload, instruments, last_event_time(ledger))
+        if isinstance(verdict, BadTick):
+            outcomes.append(Outcome(one.id, 0, f"{verdict.reason}: {verdict.detail}"))
+            continue
+        try:
+            (seq,) = ledger.append([verdict], [Move(f"dead-letter:{one.id}", 0, 1)])
+        except FencedError:
+            # An earlier retry got it into the ledger and was cut off before it could take the letter away.
+            seq = 0
+        ledger.dead_letters.remove(one.id)
+        outcomes.append(Outcome(one.id, seq, "" if seq else "had entered the ledger before"))
+    return outcomes
+
+
+def _all(ledger: EventLedger) -> Iterable[DeadLetter]:
+    after = ""
+    while page := ledger.dead_letters.list(after, PAGE):
+        yield from page
+        after = page[-1].id

@@ -1,0 +1,116 @@
+"""The services of a session by name: what each process of a topology does until the session has ended."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from titanflow.deciders import DECIDERS
+from titanflow.gateway.lifecycle import has_ended
+from titanflow.runtime.ledgers import EventLedger, connect
+from titanflow.runtime.processor import Processor, is_quiet
+from titanflow.runtime.runs import load_run
+from titanflow.settings import Settings
+
+log = structlog.get_logger()
+
+LOOK_FOR_END_EVERY_S = 0.2
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a service is given."""
+
+    settings: Settings
+    redis_url: str
+    database_url: str
+    ledger: EventLedger
+    stop: threading.Event
+
+
+def run_gateway(job: Job) -> None:
+    """Play the feed into the ledger at its pace, and close the session when it ends or is stopped."""
+    from titanflow.gateway.pace import Pace
+    from titanflow.gateway.service import GatewayService
+    from titanflow.runtime.feeds import open_feed, open_provider
+
+    settings = load_run(job.settings.home, job.ledger.session)
+    feed = open_feed(settings, open_provider(settings))
+    gateway = GatewayService(
+        job.ledger,
+        feed,
+        Pace(settings.feed.speed),
+        lag_of=partial(decider_lag, job.ledger),
+        max_lag_events=settings.runtime.max_lag_events,
+        stop=job.stop,
+    )
+    log.info("gateway ends", reason=gateway.run())
+
+
+def run_fused(job: Job) -> None:
+    """Feed and all deciders in this one process, at the feed's pace."""
+    from titanflow.gateway.pace import Pace
+    from titanflow.runtime.feeds import open_feed, open_provider
+    from titanflow.runtime.fused_run import FusedRun
+
+    settings = load_run(job.settings.home, job.ledger.session)
+    feed = open_feed(settings, open_provider(settings))
+    FusedRun(job.ledger, feed).run(pace=Pace(settings.feed.speed), stop=job.stop)
+
+
+def run_decider(name: str, job: Job) -> None:
+    """One decider."""
+    Processor(job.ledger, name, job.stop.is_set).run()
+
+
+def run_projector(job: Job) -> None:
+    """Fold the ledger into Postgres."""
+    from projections.projector import Projector
+
+    projector = Projector(job.database_url, job.ledger)
+    projector.run(_until_quiet(job))
+    projector.catch_up()
+    projector.close()
+
+
+def run_mirror(job: Job) -> None:
+    """Carry the ledger to the legacy channels, the hot cache and the audit file."""
+    from projections.mirror.mirror import Mirror
+
+    Mirror(job.ledger, connect(job.redis_url), job.settings.audit_log_path).run(_until_quiet(job))
+
+
+SERVICES: Mapping[str, Callable[[Job], None]] = {
+    "gateway": run_gateway,
+    **{name: partial(run_decider, name) for name in DECIDERS},
+    "projector": run_projector,
+    "mirror": run_mirror,
+    "fused": run_fused,
+}
+"""Name -> what it does until the session has ended and all is said, or until it is told to stop."""
+
+
+def decider_lag(ledger: EventLedger) -> int:
+    """Events that the slowest decider still has to read."""
+    checkpoints = ledger.checkpoints()
+    return ledger.last_seq() - min(checkpoints.get(name, 0) for name in DECIDERS)
+
+
+def _until_quiet(job: Job) -> Callable[[], bool]:
+    """True once told to stop, or once the session has ended and no decider has anything left to say."""
+    looked_at = 0.0
+
+    def is_over() -> bool:
+        nonlocal looked_at
+        if job.stop.is_set():
+            return True
+        now = time.monotonic()
+        if now - looked_at < LOOK_FOR_END_EVERY_S:
+            return False
+        looked_at = now
+        return has_ended(job.ledger) and is_quiet(job.ledger)
+
+    return is_over

@@ -1,0 +1,158 @@
+"""One session from its opening to its end: opens or resumes it, supervises its services, folds what is to be shown."""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from filelock import FileLock, Timeout
+
+from titanflow.deciders import DECIDERS
+from titanflow.embedded.postgres import postgres_server
+from titanflow.embedded.redis import redis_server
+from titanflow.embedded.server import EmbeddedServer
+from titanflow.errors import SessionStateError, SettingsError
+from titanflow.gateway.feed import Feed
+from titanflow.gateway.lifecycle import has_ended
+from titanflow.runtime.feeds import open_contenders, open_feed, open_provider
+from titanflow.runtime.ledgers import EventLedger, connect, open_ledger
+from titanflow.runtime.observer import Observer
+from titanflow.runtime.opening import new_session_id, open_session, opening_event
+from titanflow.runtime.runs import load_run, run_directory, save_run
+from titanflow.runtime.server_guard import ServerGuard
+from titanflow.runtime.stopping import stop_on_signals
+from titanflow.runtime.supervisor import Supervisor
+from titanflow.settings import Settings
+
+TOPOLOGIES: dict[str, tuple[str, ...]] = {
+    "services": ("gateway", *DECIDERS, "projector", "mirror"),
+    "fused": ("fused", "projector", "mirror"),
+}
+"""Topology -> its services; the first is the one that closes the session when it is asked to stop."""
+
+LOOK_EVERY_S = 0.1
+
+
+class SessionRun:
+    """A session that this process supervises. Make it by `open` or `resume`, then `run`."""
+
+    def __init__(
+        self, settings: Settings, redis_url: str, database_url: str, session: str, ledger: EventLedger
+    ) -> None:
+        self.settings = settings
+        self.session = session
+        self.ledger = ledger
+        self.observer = Observer()
+        self.problem = ""
+        """Why the run broke down; empty when it went well."""
+        names = TOPOLOGIES[settings.runtime.topology]
+        self._feeder = names[0]
+        urls = {"TITANFLOW_REDIS_URL": redis_url, "TITANFLOW_DATABASE_URL": database_url}
+        self.supervisor = Supervisor(
+            settings.home, session, names, urls | {"TITANFLOW_HOME": str(settings.home)}, settings.runtime.restart_limit
+        )
+        self.guard = ServerGuard(_embedded(settings))
+        self._asked: int | None = None
+
+    @classmethod
+    def open(cls, settings: Settings, redis_url: str, database_url: str, session: str | None = None) -> "SessionRun":
+        """Open a new session. Raises SettingsError for a tape at full speed in the services topology."""
+        topology = settings.runtime.topology
+        if settings.feed.speed == "max" and topology == "services":
+            raise SettingsError(
+                "feed.speed = max needs runtime.topology = fused: separate services would decide at prices from the "
+                "future; choose --topology fused, `titanflow backtest`, or a number for --speed"
+            )
+        ledger, _ = open_run(settings, redis_url, session)
+        return cls(settings, redis_url, database_url, ledger.session, ledger)
+
+    @classmethod
+    def resume(cls, settings: Settings, redis_url: str, database_url: str, session: str) -> "SessionRun":
+        """Go on with a session that was killed, with the settings that it was started with.
+
+        Raises SessionNotFoundError, or SessionStateError when it has ended or was started elsewhere.
+        """
+        ledger = open_ledger(connect(redis_url), session)
+        if has_ended(ledger):
+            raise SessionStateError(f"session {session!r} has ended; `titanflow replay {session}` proves it")
+        return cls(load_run(settings.home, session), redis_url, database_url, session, ledger)
+
+    def run(self, on_look: Callable[[], None]) -> None:
+        """Run until the feed ends or somebody asks to stop; `on_look` is called about ten times a second.
+
+        Raises SessionStateError when another process supervises this session.
+        """
+        lock = FileLock(run_directory(self.settings.home, self.session) / "supervisor.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise SessionStateError(
+                f"session {self.session!r} is being run by another process of this machine"
+            ) from None
+        stop = stop_on_signals()
+        deadline = time.monotonic() + (self.settings.feed.duration or float("inf"))
+        with lock, self.guard:
+            try:
+                self.supervisor.start()
+                while not self.supervisor.done and not self.problem:
+                    self._look()
+                    if stop.is_set() or time.monotonic() >= deadline:
+                        self._ask_to_end()
+                    on_look()
+            finally:
+                self.supervisor.stop()
+        self._observe(0.0)
+        on_look()
+
+    def lag(self) -> dict[str, int]:
+        """Events that each service still has to read."""
+        last, checkpoints = self.ledger.last_seq(), self.ledger.checkpoints()
+        names = [*DECIDERS, "mirror"] if self.settings.runtime.topology == "services" else ["mirror"]
+        return {name: max(0, last - checkpoints.get(name, 0)) for name in names}
+
+    def _look(self) -> None:
+        self._observe(LOOK_EVERY_S)
+        self.supervisor.watch()
+        for service in self.supervisor.failed:
+            self.problem = (
+                f"service {service.name} fell {service.total_restarts} times (exit code {service.exit_code}); "
+                f"its log is {self.supervisor.log_path(service.name)}; "
+                f"go on with `titanflow live --resume {self.session}`"
+            )
+
+    def _observe(self, timeout: float) -> None:
+        for block in self.ledger.tail(self.observer.last_seq, timeout):
+            self.observer.feed(block)
+
+    def _ask_to_end(self) -> None:
+        process = self.supervisor.services[self._feeder].process
+        if process is not None and process.pid != self._asked:
+            self._asked = process.pid
+            self.supervisor.signal_service(self._feeder)
+
+
+class OpenedRun(NamedTuple):
+    """A session that has just been opened, and what it is to be fed with."""
+
+    ledger: EventLedger
+    feed: Feed
+
+
+def open_run(settings: Settings, redis_url: str, session: str | None) -> OpenedRun:
+    """Open a new session with the feed and the contenders that the settings name, and keep its run file."""
+    provider = open_provider(settings)
+    feed = open_feed(settings, provider)
+    name = session or new_session_id()
+    repeatable = settings.runtime.topology == "fused" and provider.deterministic
+    started = opening_event(settings, feed, open_contenders(settings, provider), name, repeatable=repeatable)
+    ledger = open_session(connect(redis_url), name, started)
+    save_run(settings, name)
+    return OpenedRun(ledger, feed)
+
+
+def _embedded(settings: Settings) -> list[EmbeddedServer]:
+    servers: list[EmbeddedServer] = []
+    if settings.redis_url is None:
+        servers.append(redis_server(settings.home))
+    if settings.database_url is None:
+        servers.append(postgres_server(settings.home))
+    return servers
