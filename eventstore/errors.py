@@ -11,8 +11,11 @@ class FencedError(LedgerError):
     """Another writer moved the checkpoint: this writer is stale and nothing of its append was written by this call."""
 
     def __init__(self, name: str, expected: int, found: int) -> None:
+        why = (
+            "another writer moved it" if found > expected else "it never stood there, or the server lost what moved it"
+        )
         super().__init__(
-            f"checkpoint {name!r} stands at {found}, not at {expected}: another writer moved it; "
+            f"checkpoint {name!r} stands at {found}, not at {expected}: {why}; "
             "stop this writer, or start again from the checkpoint found"
         )
         self.name = name

@@ -107,6 +107,8 @@ class Ledger(Generic[E]):
         """
         if first < 1:
             raise ValueError(f"the first event has seq 1, not {first}")
+        if last is not None and last < first:
+            return
         held = self._entry_at(first) if first > 1 else None
         expected = first_seq(held, first) if held else 1
         start = f"{expected}-0" if held else "-"

@@ -45,6 +45,11 @@ def test_a_stale_move_is_fenced_and_nothing_at_all_is_written(ledger: AnyLedger)
     assert everything(ledger) == prices(1)
 
 
+def test_a_move_from_beyond_the_checkpoint_is_fenced_as_perhaps_a_loss(ledger: AnyLedger) -> None:
+    with pytest.raises(FencedError, match="'risk' stands at 0, not at 5: it never stood there, or the server lost"):
+        ledger.append(prices(1), [Move("risk", 5, 6)])
+
+
 def test_a_second_instance_with_the_same_stale_moves_is_refused(open_ledger: OpenLedger) -> None:
     moves = [Move("risk", 0, 1)]
     open_ledger().append(prices(1), moves)

@@ -1,11 +1,11 @@
 import struct
 from binascii import crc32
-from itertools import chain
+from typing import Any, cast
 
 import msgspec
 import pytest
 import redis
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from eventstore.errors import CorruptEntryError, LedgerGapError, LedgerLostError, ProblemKind, UnknownEventError
@@ -39,6 +39,7 @@ def test_the_size_of_a_page_changes_nothing(
 
 
 @settings(max_examples=40, deadline=None)
+@example(blocks=[[0, 0, 0]], first=3, last=1)
 @given(
     blocks=st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=6), max_size=6),
     first=st.integers(1, 40),
@@ -148,7 +149,7 @@ def test_a_damaged_entry_is_found_after_the_sound_blocks_before_it(
 def test_an_entry_with_strange_fields_is_found(
     ledger: AnyLedger, redis_client: redis.Redis, ledger_key: str, fields: dict[str, bytes]
 ) -> None:
-    redis_client.execute_command("XADD", ledger_key, "1-0", *chain.from_iterable(fields.items()))
+    redis_client.xadd(ledger_key, cast(Any, fields), id="1-0")
     with pytest.raises(CorruptEntryError, match="seq 1: its fields are damaged"):
         everything(ledger)
 

@@ -105,14 +105,14 @@ def test_a_server_killed_while_a_writer_appends_loses_and_doubles_nothing(mortal
         mortal.client() as client,
         closing(Ledger(client, "s", codec())) as reader,
     ):
-        writing = pool.submit(write, 3000)
-        for reached in (300, 1200, 2100):
+        writing = pool.submit(write, 1500)
+        for reached in (150, 600, 1050):
             wait_for_seq(reader, reached)
             mortal.kill()
             mortal.start()
-        assert writing.result(timeout=60) == list(range(1, 3001))
-        assert everything(reader) == prices(*range(3000))
-        assert reader.checkpoint("a") == 3000
+        assert writing.result(timeout=60) == list(range(1, 1501))
+        assert everything(reader) == prices(*range(1500))
+        assert reader.checkpoint("a") == 1500
 
 
 def test_a_server_that_is_still_loading_is_waited_for(mortal: MortalRedis) -> None:

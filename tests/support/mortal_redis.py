@@ -11,7 +11,11 @@ from titanflow.embedded.redis import find_redis_server
 
 
 class MortalRedis:
-    """A server in a directory; `kill` is SIGKILL, `start` finds the data again."""
+    """A server in a directory; `kill` is SIGKILL, `start` finds the data again.
+
+    It syncs at every write: with `everysec` Redis holds writes back for up to two seconds while a slow sync runs, and a
+    kill then loses what it has acknowledged.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -23,7 +27,7 @@ class MortalRedis:
         """Launch it and wait until it listens; it may still be loading."""
         binary, _ = find_redis_server()
         command = [str(binary), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._directory)]
-        command += ["--appendonly", "yes", "--appendfsync", "everysec", "--save", "", *options]
+        command += ["--appendonly", "yes", "--appendfsync", "always", "--save", "", *options]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         wait_until(self._listens, message="redis-server to listen")
 
