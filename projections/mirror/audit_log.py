@@ -5,7 +5,6 @@ torn by a crash is cut off, what the file already holds is not written again, wh
 """
 
 import fcntl
-import mmap
 import os
 from collections.abc import Iterator
 from hashlib import blake2b
@@ -20,13 +19,13 @@ log = structlog.get_logger()
 
 _LINE_START = b'{"schema_version":'
 _MODE = 0o640
+_CHUNK_BYTES = 1 << 18
 _LOCKS_FROM = 1 << 62
 """Beyond the end of any file: byte-range locks there keep writers of one session apart and touch no byte."""
 
 
 class _Line(msgspec.Struct):
     seq: int
-    session_id: str
 
 
 class AuditLog:
@@ -82,6 +81,7 @@ class AuditLog:
         os.close(self._file)
 
     def _lock(self) -> None:
+        # The lock ends when this process closes any descriptor of the file (POSIX): nothing here opens it again.
         place = _LOCKS_FROM + int.from_bytes(blake2b(self._session.encode(), digest_size=6).digest(), "big")
         try:
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
@@ -93,39 +93,35 @@ class AuditLog:
 
     def _mend_end(self) -> None:
         """Make the file end with a whole line: cut off a torn record, end any other last line."""
-        size = os.fstat(self._file).st_size
-        if size == 0:
-            return
-        with mmap.mmap(self._file, size, access=mmap.ACCESS_READ) as content:
-            end = content.rfind(b"\n") + 1
-            rest = content[end : end + len(_LINE_START)]
+        rest = next(self._lines_backwards())
         if not rest:
             return
-        if _LINE_START.startswith(rest):
-            os.ftruncate(self._file, end)
+        if _LINE_START.startswith(rest[: len(_LINE_START)]):
+            os.ftruncate(self._file, os.fstat(self._file).st_size - len(rest))
         else:
             os.write(self._file, b"\n")
 
     def _find_last_seq(self) -> int:
-        return next((line.seq for line in self._lines_backwards() if line.session_id == self._session), 0)
-
-    def _lines_backwards(self) -> Iterator[_Line]:
-        """The lines that name this session, the last first; lines that are no audit records are passed over."""
-        size = os.fstat(self._file).st_size
-        if size == 0:
-            return
         # A quote inside a JSON string is escaped, so this can only be the field itself.
         mark = b'"session_id":"' + self._session.encode() + b'"'
-        with mmap.mmap(self._file, size, access=mmap.ACCESS_READ) as content:
-            end = size
-            while (found := content.rfind(mark, 0, end)) >= 0:
-                start = content.rfind(b"\n", 0, found) + 1
-                stop = content.find(b"\n", found)
+        for line in self._lines_backwards():
+            if mark in line:
                 try:
-                    yield msgspec.json.decode(content[start:stop], type=_Line)
+                    return msgspec.json.decode(line, type=_Line).seq
                 except msgspec.MsgspecError:
-                    log.warning("audit file holds a damaged line", path=str(self._path), offset=start)
-                end = start
+                    log.warning("audit file holds a damaged line", path=str(self._path), line=line[:200])
+        return 0
+
+    def _lines_backwards(self) -> Iterator[bytes]:
+        """The lines, the last first; what stands behind the last end of a line (mostly nothing) comes before them."""
+        position = os.fstat(self._file).st_size
+        rest = b""
+        while position:
+            size = min(position, _CHUNK_BYTES)
+            position -= size
+            rest, *lines = (os.pread(self._file, size, position) + rest).split(b"\n")
+            yield from reversed(lines)
+        yield rest
 
 
 def _opened(path: Path) -> int:

@@ -176,7 +176,17 @@ def test_a_file_without_permission_is_refused(path: Path) -> None:
         AuditLog(path, "s")
 
 
+def test_a_last_line_far_from_the_end_is_found(path: Path) -> None:
+    path.parent.mkdir()
+    others = '{"seq":9,"session_id":"other"}\n' * 50_000
+    path.write_text('{"seq":6,"session_id":"s"}\n{"seq":7,"session_id":"s"}\n' + others)
+    with closing(AuditLog(path, "s")) as audit_log:
+        assert audit_log.last_seq == 7
+
+
 def test_two_processes_never_write_the_records_of_one_session(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text('{"seq":7,"session_id":"s"}\n{"schema_version":"1.0","se')
     holder = (
         "import sys; from pathlib import Path; from projections.mirror.audit_log import AuditLog;"
         "log = AuditLog(Path(sys.argv[1]), 's'); print('held', flush=True); sys.stdin.read(); log.close()"
