@@ -4,6 +4,7 @@ import pytest
 import redis
 from redis.crc import key_slot
 
+from eventstore.append import LAST_SEQ
 from eventstore.errors import FencedError
 from eventstore.ledger import MAX_EVENTS_A_BLOCK, Ledger, Move
 from support.ledger_kit import AnyLedger, Note, OpenLedger, codec, entries, everything, fill, prices
@@ -170,3 +171,18 @@ def test_sessions_do_not_touch_each_other(ledger: AnyLedger, redis_client: redis
 def test_a_session_id_that_could_break_a_key_is_refused(redis_client: redis.Redis, session: str) -> None:
     with pytest.raises(ValueError, match="session id"):
         Ledger(redis_client, session, codec())
+
+
+def test_an_append_that_fences_the_last_seq_is_refused_once_somebody_else_appended(open_ledger: OpenLedger) -> None:
+    ledger, other = open_ledger(), open_ledger()
+    ledger.append(prices(1), [Move("a", 0, 1), Move(LAST_SEQ, 0, 0)])
+    other.append(prices(2), [Move("b", 0, 1)])
+    with pytest.raises(FencedError) as fenced:
+        ledger.append(prices(3), [Move("a", 1, 2), Move(LAST_SEQ, 1, 1)])
+    assert (fenced.value.name, fenced.value.found) == (LAST_SEQ, 2)
+    assert ledger.last_seq() == 2
+
+
+def test_the_last_seq_cannot_be_moved_as_a_checkpoint_can(open_ledger: OpenLedger) -> None:
+    with pytest.raises(ValueError, match="can be fenced, not moved"):
+        open_ledger().append(prices(1), [Move(LAST_SEQ, 0, 1)])

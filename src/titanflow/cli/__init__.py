@@ -59,8 +59,8 @@ app.add_typer(dead_letters.app, name="dead-letters")
 def main() -> None:
     """Run the command line; expected errors end as one readable message and their documented exit code."""
     from eventstore.errors import LedgerError
-    from titanflow.runtime.logs import configure_logging
     from titanflow.errors import TitanFlowError
+    from titanflow.runtime.logs import configure_logging
 
     configure_logging("titanflow", "WARNING")
     try:

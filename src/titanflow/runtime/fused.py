@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from eventstore.ledger import LAST_SEQ, Move
+from eventstore.append import LAST_SEQ, Move
 from titanflow.deciders import new_deciders
 from titanflow.domain.decider import Handler
 from titanflow.domain.events import Event
