@@ -15,6 +15,7 @@ from pathlib import Path
 from projections.mirror.messages import channels_table
 from titanflow.deciders import new_deciders
 from titanflow.domain.events import EVENT_TYPES, tag_of
+from titanflow.gateway.bad_ticks import reasons_table
 from titanflow.gateway.providers.registry import PROVIDERS
 from titanflow.risk.codes import codes_table
 from titanflow.runtime.feeds import SHIPPED_CONTENDERS
@@ -117,6 +118,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "settings": settings,
     "channels": channels_table,
     "denial_codes": codes_table,
+    "bad_ticks": reasons_table,
 }
 
 

@@ -44,3 +44,9 @@ class BadTick(NamedTuple):
     """Field, value and expectation, for a person."""
     payload: bytes
     """The row as JSON: `titanflow.gateway.normaliser.retry` takes it again."""
+
+
+def reasons_table() -> str:
+    """The reasons with their meanings as a Markdown table."""
+    rows = [f"| `{reason}` | {reason.meaning} |" for reason in BadTickReason]
+    return "\n".join(("| reason | meaning |", "| --- | --- |", *rows))

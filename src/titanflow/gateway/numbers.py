@@ -9,6 +9,8 @@ _MAX_DIGITS = 18
 def units_or_text(text: str, decimals: int = 9) -> int | str:
     """The number in units of 10^-decimals, rounded half to even; the text itself where it is none or beyond reach."""
     number = finite(text)
+    if number == 0:
+        return 0
     if number is None or number.adjusted() > _MAX_DIGITS:
         return text
     return int(number.scaleb(decimals).to_integral_value())
