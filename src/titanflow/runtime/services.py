@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
@@ -80,7 +81,9 @@ def run_mirror(job: Job) -> None:
     """Carry the ledger to the legacy channels, the hot cache and the audit file."""
     from projections.mirror.mirror import Mirror
 
-    Mirror(job.ledger, connect(job.redis_url), job.settings.audit_log_path).run(_until_quiet(job))
+    audit_log_path = load_run(job.settings.home, job.ledger.session).audit_log_path
+    with closing(Mirror(job.ledger, connect(job.redis_url), audit_log_path)) as mirror:
+        mirror.run(_until_quiet(job))
 
 
 SERVICES: Mapping[str, Callable[[Job], None]] = {
