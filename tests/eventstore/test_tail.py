@@ -75,6 +75,16 @@ def test_a_missing_block_is_a_gap_for_a_reader_that_follows(
         ledger.tail(after, timeout=0)
 
 
+def test_an_entry_that_overlaps_what_was_read_is_found(
+    ledger: AnyLedger, redis_client: redis.Redis, ledger_key: str
+) -> None:
+    fill(ledger, [1, 2, 3])
+    assert ledger.tail(0, timeout=0)[-1].last == 3
+    redis_client.xadd(ledger_key, {"h": b"", "p": b""}, id="2-0")
+    with pytest.raises(LedgerGapError, match="expected seq 4, found 2"):
+        ledger.tail(3, timeout=0)
+
+
 def test_a_position_whose_block_is_missing_is_a_gap(
     ledger: AnyLedger, redis_client: redis.Redis, ledger_key: str
 ) -> None:

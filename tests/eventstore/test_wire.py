@@ -182,6 +182,20 @@ def test_an_interrupted_call_leaves_no_reply_behind_for_the_next(
     assert [block.events for block in ledger.tail(1, timeout=0)] == [prices(2, 3)]
 
 
+def test_an_interrupt_between_sending_and_reading_leaves_no_reply_behind(
+    ledger: AnyLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt() -> None:
+        raise Interruption
+
+    fill(ledger, [1, 2])
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger._wire._connection, "read_response", interrupt)
+        with pytest.raises(Interruption):
+            ledger.checkpoint("filler")
+    assert ledger.last_seq() == 2
+
+
 @pytest.mark.parametrize("options", [{"decode_responses": True}, {"protocol": 3}, {"socket_timeout": 0.05}])
 def test_the_options_of_the_client_do_not_matter(
     redis_url: str, session_id: str, options: dict[str, bool | int | float]
