@@ -59,16 +59,15 @@ class Normaliser:
 
     def _judge_slowly(self, row: RawTick, instrument: InstrumentId | None) -> Verdict:
         row = _with_numbers_read(row)
+        if instrument is None:
+            return _refused(row, row.fault or _unknown(row))
         fault = row.fault or self._fault_of_values(row, instrument) or self._gate.admit(row.at)
-        if fault is not None or instrument is None:
-            reason, detail = fault or _unknown(row)
-            return BadTick(reason, detail, payload_of(row))
+        if fault is not None:
+            return _refused(row, fault)
         kind = OffMarketPrintReceived if row.off_market else TickReceived
         return kind(_number(row.at), instrument, _number(row.price), _number(row.size))
 
-    def _fault_of_values(self, row: RawTick, instrument: InstrumentId | None) -> tuple[BadTickReason, str] | None:
-        if instrument is None:
-            return _unknown(row)
+    def _fault_of_values(self, row: RawTick, instrument: InstrumentId) -> tuple[BadTickReason, str] | None:
         zero_allowed = instrument in self._indices
         return _fault_of_number("price", row.price) or _fault_of_number("size", row.size, zero_allowed=zero_allowed)
 
@@ -133,6 +132,11 @@ def _number(value: int | str) -> int:
     if isinstance(value, str):
         raise TypeError(f"{value!r} was accepted as a number")
     return value
+
+
+def _refused(row: RawTick, fault: tuple[BadTickReason, str]) -> BadTick:
+    reason, detail = fault
+    return BadTick(reason, detail, payload_of(row))
 
 
 def _unknown(row: RawTick) -> tuple[BadTickReason, str]:

@@ -1,5 +1,6 @@
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -153,6 +154,25 @@ def test_whatever_comes_is_either_a_sound_event_or_a_dead_letter_that_says_the_s
             assert 0 <= verdict.size <= MAX_UNITS
             assert verdict.at >= last
             last = verdict.at
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([0, 1, -1, DAY, 6 * DAY, 400 * DAY, LATEST - OPEN, EARLIEST - OPEN]),
+            st.sampled_from(["AAPL", "VIX", "NOPE"]),
+            st.sampled_from([SCALE, 0, -1, MAX_UNITS, MAX_UNITS + 1]),
+            st.sampled_from([SCALE, 0, MAX_UNITS + 1]),
+        ),
+        max_size=10,
+    )
+)
+def test_the_short_way_for_sound_rows_judges_as_the_long_way_for_off_market_prints(
+    steps: list[tuple[int, str, int, int]],
+) -> None:
+    rows = [tick(OPEN + ahead, symbol, price, size) for ahead, symbol, price, size in steps]
+    assert reasons(*rows) == reasons(*(msgspec.structs.replace(row, off_market=True) for row in rows))
 
 
 @given(st.decimals(min_value="0.000000001", max_value=1_000_000, places=9))

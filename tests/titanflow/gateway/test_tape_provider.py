@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from titanflow.gateway.providers.base import Provider
 from titanflow.gateway.providers.registry import make_provider
 from titanflow.gateway.providers.tape_columns import numbers
 
+Make = Callable[..., Provider]
 T = 1_549_895_400_000_000_000
 TRADES = f"ts_ns,symbol,price,size\n{T},AAPL,171.14,100\n{T + 5},MSFT,105.25,7\n{T + 5},AAPL,171.1399,1\n"
 
@@ -47,31 +49,31 @@ def _is_print(event: object) -> bool:
     return type(event).__name__ in ("TickReceived", "OffMarketPrintReceived")
 
 
-def test_trades_are_read_exactly_and_in_file_order(tape_of) -> None:
+def test_trades_are_read_exactly_and_in_file_order(tape_of: Make) -> None:
     provider = tape_of(TRADES)
     assert rows(provider) == EXPECTED
     assert provider.span() == (T, T + 5)
     assert [instrument.id for instrument in provider.instruments()] == ["AAPL.XNYS", "MSFT.XNYS"]
 
 
-def test_reading_from_the_middle_keeps_the_places(tape_of) -> None:
+def test_reading_from_the_middle_keeps_the_places(tape_of: Make) -> None:
     provider = tape_of(TRADES)
     assert list(provider.rows(2)) == list(provider.rows())[2:]
     assert [row.position for row in provider.rows(1)] == [1, 2]
 
 
 @pytest.mark.parametrize("name", ["tape{}.csv.gz", "tape{}.csv", "tape{}"])
-def test_gzip_is_told_by_content_not_by_name(tape_of, name: str) -> None:
+def test_gzip_is_told_by_content_not_by_name(tape_of: Make, name: str) -> None:
     assert rows(tape_of(gzip.compress(TRADES.encode()), name=name)) == EXPECTED
     assert rows(tape_of(TRADES, name=name)) == EXPECTED
 
 
-def test_windows_line_ends_a_byte_order_mark_and_a_missing_last_newline_do_no_harm(tape_of) -> None:
+def test_windows_line_ends_a_byte_order_mark_and_a_missing_last_newline_do_no_harm(tape_of: Make) -> None:
     text = "\ufeff" + TRADES.replace("\n", "\r\n").rstrip()
     assert rows(tape_of(text)) == EXPECTED
 
 
-def test_a_file_is_read_in_chunks_of_any_size_alike(tape_of, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_read_in_chunks_of_any_size_alike(tape_of: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     for size in (40, 41, 64, 1000):
         monkeypatch.setattr(tape_files, "CHUNK_BYTES", size)
         assert rows(tape_of(TRADES)) == EXPECTED
@@ -103,7 +105,7 @@ def test_a_missing_value_in_parquet_is_a_bad_row(tmp_path: Path, catalogue: Cata
     assert reasons(provider) == [None, BadTickReason.NOT_A_NUMBER, BadTickReason.NOT_A_NUMBER]
 
 
-def test_other_names_and_units_are_mapped(tape_of) -> None:
+def test_other_names_and_units_are_mapped(tape_of: Make) -> None:
     text = "time,ticker,px,qty\n2019-02-11 09:30:00,AAPL,171.14,100\n2019-02-11T09:30:00.5,AAPL,171.15,1\n"
     options = {
         "columns": "ts_ns=time,symbol=ticker,price=px,size=qty",
@@ -123,24 +125,24 @@ def test_other_names_and_units_are_mapped(tape_of) -> None:
         ("iso", "2019-02-11T09:30:00.250-05:00"),
     ],
 )
-def test_times_are_exact_in_every_unit(tape_of, unit: str, text: str) -> None:
+def test_times_are_exact_in_every_unit(tape_of: Make, unit: str, text: str) -> None:
     provider = tape_of(f"ts_ns,symbol,price,size\n{text},AAPL,1,1\n", time_unit=unit)
     assert rows(provider)[0][1] == T + 250_000_000
 
 
-def test_a_time_that_is_none_spoils_its_own_row_only(tape_of) -> None:
+def test_a_time_that_is_none_spoils_its_own_row_only(tape_of: Make) -> None:
     text = "ts_ns,symbol,price,size\n2019-02-11T14:30:00,AAPL,1,1\nnoon,AAPL,1,1\n2019-02-11T14:31:00Z,AAPL,1,1\n"
     assert [row[1] for row in rows(tape_of(text, time_unit="iso"))] == [T, "noon", T + 60 * SCALE]
 
 
-def test_the_exchange_column_tells_instruments_of_one_symbol_apart(tape_of) -> None:
+def test_the_exchange_column_tells_instruments_of_one_symbol_apart(tape_of: Make) -> None:
     text = f"ts_ns,symbol,price,size,exchange\n{T},BTCUSDT,1,1,BINANCE-SPOT\n{T},BTCUSDT,2,1,BINANCE-USDM\n"
     provider = tape_of(text)
     assert [row.venue for row in provider.rows()] == ["BINANCE-SPOT", "BINANCE-USDM"]
     assert [row.venue for row in tape_of(text, venue="BINANCE-SPOT").rows()] == ["BINANCE-SPOT"] * 2
 
 
-def test_a_file_of_one_symbol_needs_no_symbol_column(tape_of) -> None:
+def test_a_file_of_one_symbol_needs_no_symbol_column(tape_of: Make) -> None:
     provider = tape_of(f"ts_ns,price,size\n{T},1,1\n", symbol="BTCUSDT", venue="BINANCE-SPOT")
     assert [instrument.id for instrument in provider.instruments()] == ["BTCUSDT.BINANCE-SPOT"]
 
@@ -149,7 +151,7 @@ OFF_MARKET = ["2", "4", "8", "200", "400", "800", "2000", "4000", "40000", "1000
 MARKET = ["", "1", "20", "40", "80", "100", "1000", "8000", "200000", "1000000", "4000000", "80000001"]
 
 
-def test_prints_of_far_off_sale_conditions_set_no_price_and_suspicious_ones_are_refused(tape_of) -> None:
+def test_prints_of_far_off_sale_conditions_set_no_price_and_suspicious_ones_are_refused(tape_of: Make) -> None:
     header = "ts_ns,symbol,price,size,exchange,conditions,suspicious\n"
     lines = [f"{T},AAPL,171.14,1,Q,{flags},0\n" for flags in [*OFF_MARKET, *MARKET]]
     odd = [f"{T},AAPL,171.14,1,Q,1,1\n", f"{T},AAPL,171.14,1,Q,xyz,0\n"]
@@ -159,7 +161,15 @@ def test_prints_of_far_off_sale_conditions_set_no_price_and_suspicious_ones_are_
     assert reasons(provider)[-2:] == [BadTickReason.SUSPICIOUS, BadTickReason.BAD_ROW]
 
 
-def test_several_files_are_merged_by_time_and_ties_keep_the_order_of_the_files(tape_of) -> None:
+@pytest.mark.parametrize(
+    ("flag", "refused"), [("0", False), ("false", False), ("", False), ("1", True), ("True", True)]
+)
+def test_a_flag_of_any_spelling_is_understood(tape_of: Make, flag: str, refused: bool) -> None:
+    provider = tape_of(f"ts_ns,symbol,price,size,suspicious\n{T},AAPL,1,1,{flag}\n")
+    assert reasons(provider) == [BadTickReason.SUSPICIOUS if refused else None]
+
+
+def test_several_files_are_merged_by_time_and_ties_keep_the_order_of_the_files(tape_of: Make) -> None:
     header = "ts_ns,symbol,price,size\n"
     first = header + "".join(f"{T + at},AAPL,1,{size}\n" for at, size in [(0, 1), (5, 2), (9, 3)])
     second = header + "".join(f"{T + at},MSFT,1,{size}\n" for at, size in [(0, 11), (4, 12), (5, 13), (9, 14)])
@@ -170,14 +180,14 @@ def test_several_files_are_merged_by_time_and_ties_keep_the_order_of_the_files(t
     assert [row.position for row in merged.rows()] == list(range(7))
 
 
-def test_a_row_of_too_few_fields_is_set_aside_and_the_others_are_read(tape_of) -> None:
+def test_a_row_of_too_few_fields_is_set_aside_and_the_others_are_read(tape_of: Make) -> None:
     provider = tape_of(TRADES.replace("MSFT,105.25,7", "MSFT,105.25"))
     refused = [row for row in provider.rows() if row.fault]
     assert [row.fault[0] for row in refused if row.fault] == [BadTickReason.BAD_ROW]
     assert len(list(provider.rows())) == 3
 
 
-def test_bars_need_not_be_sorted_by_time(tape_of) -> None:
+def test_bars_need_not_be_sorted_by_time(tape_of: Make) -> None:
     header = "ts_ns,symbol,open,high,low,close,volume\n"
     minute = 60 * SCALE
     text = header + "".join(
@@ -201,14 +211,14 @@ def test_bars_need_not_be_sorted_by_time(tape_of) -> None:
         ("10,11,9,10,9999999999999999", BadTickReason.TOO_LARGE),
     ],
 )
-def test_a_bar_that_contradicts_itself_is_one_bad_row(tape_of, bar: str, reason: BadTickReason) -> None:
+def test_a_bar_that_contradicts_itself_is_one_bad_row(tape_of: Make, bar: str, reason: BadTickReason) -> None:
     header = "ts_ns,symbol,open,high,low,close,volume\n"
     good = f"{T},AAPL,10,10,10,10,5\n{T + 60 * SCALE},AAPL,10,10,10,10,5\n"
     found = reasons(tape_of(f"{header}{good}{T + 120 * SCALE},AAPL,{bar}\n"))
     assert sorted(found, key=str) == sorted([reason, None, None], key=str)
 
 
-def test_a_daily_bar_of_new_york_lasts_one_session(tape_of) -> None:
+def test_a_daily_bar_of_new_york_lasts_one_session(tape_of: Make) -> None:
     day = 86_400 * SCALE
     header = "ts_ns,symbol,open,high,low,close,volume\n"
     text = header + f"{T},AAPL,10,12,9,11,8\n{T + day},AAPL,10,12,9,11,8\n"
@@ -232,7 +242,7 @@ def test_a_daily_bar_of_new_york_lasts_one_session(tape_of) -> None:
         (b"PAR1" + b"x" * 60, "cannot be read"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_refused_by_name(tape_of, content: str | bytes, told: str) -> None:
+def test_a_file_that_cannot_be_used_is_refused_by_name(tape_of: Make, content: str | bytes, told: str) -> None:
     with pytest.raises(InputError, match=r"tape0\.csv|NOPE") as refused:
         tape_of(content)
     assert told in str(refused.value)
@@ -255,7 +265,7 @@ def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path, catalogue: 
         ({"bar_seconds": 0}, "bar_seconds"),
     ],
 )
-def test_a_bad_option_is_refused_by_name(tape_of, option: dict[str, object], told: str) -> None:
+def test_a_bad_option_is_refused_by_name(tape_of: Make, option: dict[str, object], told: str) -> None:
     with pytest.raises(InputError) as refused:
         tape_of(TRADES, **option)
     assert told in str(refused.value)
@@ -279,3 +289,10 @@ def test_more_than_nine_decimals_are_rounded_half_to_even() -> None:
     column = pa.array(["0.0000000015", "0.0000000025", "0.00000000251"])
     assert numbers(column).values.tolist() == [2, 2, 3]
     assert np.array_equal(numbers(column.slice(1)).values, [2, 3])
+
+
+def test_one_absurd_time_does_not_stretch_the_span_that_calendars_must_cover(tape_of: Make) -> None:
+    in_2150 = 5_700_000_000_000_000_000
+    provider = tape_of(TRADES + f"{in_2150},AAPL,171.14,1\n{T + 9},AAPL,171.14,1\n")
+    assert provider.span() == (T, T + 9)
+    assert reasons(provider) == [None, None, None, BadTickReason.TIME_FAR_OFF, None]

@@ -26,6 +26,8 @@ from titanflow.gateway.time_gate import TimeGate
 REGULAR_SESSION: Nanos = 23_400 * NANOS_PER_SECOND
 """Six and a half hours: what a bar is taken to last whose inferred length is longer, unless its venue never closes."""
 
+_NOT_FLAGGED = ("", "0", "0.0", "false")
+
 Pair = tuple[str, str]
 """Symbol and venue."""
 Fault = tuple[BadTickReason, str] | None
@@ -199,7 +201,7 @@ def _conditions(chunk: Chunk) -> tuple[Iterable[bool], Iterable[Fault]]:
 
 
 def _fault(text: str, mask: int | None, flag: str) -> Fault:
-    if flag not in ("0", "", "false"):
+    if flag.lower() not in _NOT_FLAGGED:
         return BadTickReason.SUSPICIOUS, f"suspicious is {flag}: flagged by the provider"
     if mask is None:
         return BadTickReason.BAD_ROW, f"conditions is {text!r}, not a hexadecimal number"
