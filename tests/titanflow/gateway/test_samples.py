@@ -112,7 +112,7 @@ def test_the_clock_of_the_equity_tape_runs_through_every_session_and_jumps_the_n
 def test_the_two_tapes_play_together_in_order_of_time(catalogue: Catalogue) -> None:
     provider = tape(catalogue, CRYPTO, US_EQUITY)
     times = [row.at for row in provider.rows()]
-    assert times == sorted(times)  # type: ignore[type-var]
+    assert times == sorted(times)
     assert len(provider.instruments()) == 24
 
 

@@ -212,7 +212,7 @@ def test_a_stop_while_a_decider_lags_for_ever_still_ends_the_session(ledger: Led
 
 def test_a_second_gateway_is_fenced_off(ledger: Ledger[Event], redis_client: redis.Redis) -> None:
     other: Ledger[Event] = Ledger(redis_client, ledger.session, Codec(AnyEvent))
-    intruded = []
+    intruded: list[range] = []
 
     def intrude() -> None:
         if not intruded:
