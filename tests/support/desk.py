@@ -53,7 +53,7 @@ BTC = Instrument(
     FeeSchedule(notional_ratio=fixed("0.001")),
 )
 CLOSE = START + 3_600_000 * MILLISECOND
-"""Of the venue of shares; it opened hours before the start and opens again eighteen hours later."""
+"""Of XNYS; it opened hours before the start and opens again in the night. XETR closes an hour later."""
 CALENDARS = (
     TradingCalendar(
         "XNYS",
@@ -63,6 +63,7 @@ CALENDARS = (
             (CLOSE + 63_000_000 * MILLISECOND, CLOSE + 86_400_000 * MILLISECOND),
         ),
     ),
+    TradingCalendar("XETR", False, ((CLOSE - 23_400_000 * MILLISECOND, CLOSE + 3_600_000 * MILLISECOND),)),
     TradingCalendar("24/7", True, ()),
 )
 VIX = Instrument(

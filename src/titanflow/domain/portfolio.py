@@ -90,7 +90,7 @@ class Position:
         """Take `quantity` off for `value` (both positive): (cost released, realized P&L, round trip if now flat)."""
         held = abs(self.quantity)
         long = self.quantity > 0
-        released = self.cost if quantity == held else (1 if long else -1) * scaled(abs(self.cost) * quantity, held)
+        released = (1 if long else -1) * scaled(abs(self.cost) * quantity, held)
         realized = value - released if long else -released - value
         self.cost -= released
         self.quantity -= quantity if long else -quantity

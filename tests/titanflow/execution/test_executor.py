@@ -317,6 +317,15 @@ def test_an_entry_that_turns_a_position_protects_only_what_it_opened() -> None:
     assert (stop.side, stop.quantity) == (BUY, fixed("5"))
 
 
+def test_an_entry_that_only_reduces_the_opposite_position_needs_no_stop() -> None:
+    at = desk(allow_short=True)
+    at.tick("100")
+    at.approve(SELL, "10")
+    at.tick("100", after=100)
+    at.approve(BUY, "4", stop="95")
+    only(at.tick("100", after=100), OrderFilled)
+
+
 def test_a_stop_that_the_same_tick_cancels_does_not_fill_the_other_way_round() -> None:
     # Its trigger lies above the market, so it is a market order by the tick that turns the position.
     at = desk(allow_short=True)
@@ -464,6 +473,17 @@ def test_an_entry_does_not_outlive_the_session_of_its_venue() -> None:
         (OrderPurpose.STOP_LOSS, AAPL.id),
         (OrderPurpose.ENTRY, BTC.id),
     }
+
+
+def test_entries_on_two_venues_end_each_with_its_own() -> None:
+    sap = replace(AAPL, id="SAP.XETR", calendar="XETR")
+    at = Desk(session_started(instruments=[AAPL, sap]))
+    for instrument in (AAPL, sap):
+        at.tick("100", instrument=instrument)
+        at.approve(BUY, "5", order_type=LIMIT, price="90", instrument=instrument.id)
+    assert only(at.clock(CLOSE), OrderCancelled).instrument == AAPL.id
+    assert at.clock(CLOSE + 3_599_999 * MILLISECOND) == []
+    assert only(at.clock(CLOSE + 3_600_000 * MILLISECOND), OrderCancelled).instrument == sap.id
 
 
 def test_a_clock_that_jumps_over_the_night_ends_yesterdays_entries_and_not_todays() -> None:

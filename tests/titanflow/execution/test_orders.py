@@ -58,6 +58,6 @@ def test_a_book_of_a_stop_below_and_a_limit_above_is_quiet_between_them() -> Non
 
 def test_a_market_order_makes_every_tick_from_its_time_on_count() -> None:
     book = Book()
-    book.add(working(OrderType.MARKET, Side.BUY, 0, 9))
-    book.add(working(OrderType.MARKET, Side.BUY, 0, 7))
+    for active_at in (9, 7, 8):
+        book.add(working(OrderType.MARKET, Side.BUY, 0, active_at))
     assert book.due == 7

@@ -123,6 +123,12 @@ def test_concentration_counts_what_is_held_and_what_still_works() -> None:
     only(at.approve(BUY, "50"), OrderSubmitted)
 
 
+def test_concentration_does_not_count_working_entries_on_the_other_side() -> None:
+    at = desk(max_concentration=fixed("0.1"), allow_short=True)
+    only(at.approve(SELL, "50", order_type=OrderType.LIMIT, price="110"), OrderSubmitted)
+    only(at.approve(BUY, "100"), OrderSubmitted)
+
+
 def test_concentration_of_one_contender_does_not_weigh_on_another() -> None:
     at = desk(max_concentration=fixed("0.2"))
     at.hold("200", "100")
@@ -155,6 +161,8 @@ def test_buying_power_allows_for_slippage_and_fees() -> None:
             only(decisions, OrderSubmitted)
         else:
             assert refused(decisions)[1]["cost"] == fixed("1002.8")
+        limited = at.approve(BUY, "10", contender="owl", order_type=OrderType.LIMIT, price="100.2")
+        assert refused(limited)[1]["cost"] == fixed("1003")
 
 
 def test_a_short_position_ties_up_as_much_as_a_long_one() -> None:
