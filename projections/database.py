@@ -10,6 +10,9 @@ from sqlalchemy.pool import NullPool
 from titanflow.errors import ServerError, SettingsError
 
 DRIVER = "postgresql+psycopg"
+# Our schema is always named, never searched for; a user called like it would find it by default, and the server would
+# then name things otherwise.
+_OPTIONS = "-c search_path=public"
 _SCHEMES = {"postgres", "postgresql", DRIVER}
 
 Connection = psycopg.Connection[TupleRow]
@@ -33,16 +36,12 @@ def connect(database: str) -> Connection:
     """A plain connection in autocommit: transactions are opened by name. Raises what is in UNREACHABLE."""
     url = url_of(database).set(drivername="postgresql")
     conninfo = url.render_as_string(hide_password=False)
-    return psycopg.connect(conninfo, autocommit=True, application_name="titanflow projections")
+    return psycopg.connect(conninfo, autocommit=True, options=_OPTIONS, application_name="titanflow projections")
 
 
 def engine(database: str) -> Engine:
-    """An engine for short work: it keeps no connection open in between.
-
-    The schema is always named, never searched for: a user called as our schema would find it by default and be told
-    other names by the server.
-    """
-    return create_engine(url_of(database), poolclass=NullPool, connect_args={"options": "-c search_path=public"})
+    """An engine for short work: it keeps no connection open in between."""
+    return create_engine(url_of(database), poolclass=NullPool, connect_args={"options": _OPTIONS})
 
 
 def unreachable(database: str, error: Exception) -> ServerError:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from typing import Self
 
 import psycopg
 import structlog
@@ -49,6 +50,12 @@ class Projector:
         self._fold: SessionFold | None = None
         self._written = 0
         self._moved_at = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
     @property
     def position(self) -> int:

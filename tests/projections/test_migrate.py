@@ -1,0 +1,103 @@
+"""Migrations make exactly the declared tables, take them away again, and may run twice at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
+
+from projections.database import connect
+from projections.errors import ProjectionError
+from projections.migrate import HEAD, alembic_config, current_revision, differences, downgrade, migrate, upgrade
+from projections.tables import SCHEMA, metadata
+from support.projected_session import run
+from titanflow.errors import ServerError
+
+CONSTRAINTS = """
+SELECT rel.relname, con.conname, pg_get_constraintdef(con.oid)
+FROM pg_constraint con JOIN pg_class rel ON rel.oid = con.conrelid
+WHERE con.connamespace = %s::regnamespace AND con.contype <> 'n' ORDER BY 1, 2
+"""
+
+
+def declared_constraints(database: str) -> list[tuple[str, ...]]:
+    """The constraints as `create_all` makes them, in a schema of its own, named as if they were in ours."""
+    engine = create_engine(database, execution_options={"schema_translate_map": {SCHEMA: "declared"}})
+    with engine.begin() as connection:
+        connection.execute(text("CREATE SCHEMA declared"))
+        metadata.create_all(connection)
+    engine.dispose()
+    with connect(database) as connection:
+        rows = connection.execute(CONSTRAINTS, ["declared"]).fetchall()
+    return [(table, name, definition.replace("declared.", f"{SCHEMA}.")) for table, name, definition in rows]
+
+
+def test_an_upgrade_from_empty_makes_the_declared_tables(database: str) -> None:
+    migrate(database)
+    assert differences(database) == []
+
+
+def test_an_upgrade_from_empty_makes_the_declared_constraints(database: str) -> None:
+    migrate(database)
+    with connect(database) as connection:
+        migrated = connection.execute(CONSTRAINTS, [SCHEMA]).fetchall()
+    ours = [row for row in migrated if row[0] != "alembic_version"]
+    assert len(ours) > 100
+    assert ours == declared_constraints(database)
+
+
+def test_a_missing_column_is_noticed(tables: str) -> None:
+    run(tables, "ALTER TABLE fills DROP COLUMN slippage")
+    assert len(differences(tables)) == 1
+
+
+def test_a_downgrade_leaves_nothing_and_an_upgrade_brings_all_back(tables: str) -> None:
+    downgrade(tables)
+    with connect(tables) as connection:
+        left = connection.execute("SELECT relname FROM pg_class WHERE relnamespace = 'titanflow'::regnamespace")
+        assert {name for (name,) in left} == {"alembic_version", "alembic_version_pkc"}
+        functions = connection.execute("SELECT 1 FROM pg_proc WHERE pronamespace = 'titanflow'::regnamespace")
+        assert functions.fetchall() == []
+    migrate(tables)
+    assert differences(tables) == []
+
+
+def test_the_known_head_is_the_newest_revision() -> None:
+    assert ScriptDirectory.from_config(alembic_config()).get_heads() == [HEAD]
+
+
+def test_many_may_migrate_at_once(database: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(upgrade, database) for _ in range(4)]:
+            done.result()
+    with connect(database) as connection:
+        assert current_revision(connection) == HEAD
+    assert differences(database) == []
+
+
+def test_a_current_database_is_left_alone(tables: str) -> None:
+    run(tables, "ALTER TABLE alembic_version DISABLE TRIGGER ALL")
+    with connect(tables) as connection, connection.transaction():
+        # Whoever holds this lock would make a migration wait for ever; a current database takes none.
+        connection.execute("LOCK TABLE titanflow.sessions IN ACCESS EXCLUSIVE MODE")
+        migrate(tables)
+
+
+def test_tables_of_a_later_version_are_refused(tables: str) -> None:
+    run(tables, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(ProjectionError, match="later version"):
+        migrate(tables)
+
+
+def test_a_server_that_does_not_answer_is_named_without_its_password() -> None:
+    with pytest.raises(ServerError, match=r"PostgreSQL at .*ada:\*\*\*@127\.0\.0\.1:1/nothing") as refused:
+        migrate("postgresql://ada:secret@127.0.0.1:1/nothing")
+    assert "secret" not in str(refused.value)
+
+
+def test_the_schema_may_be_named_like_the_user(database: str) -> None:
+    with psycopg.connect(database.replace("+psycopg", "")) as connection:
+        assert connection.execute("SELECT current_user").fetchone() == (SCHEMA,)
+    migrate(database)
+    assert differences(database) == []
