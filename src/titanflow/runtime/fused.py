@@ -6,6 +6,7 @@ from eventstore.append import LAST_SEQ, Move
 from titanflow.deciders import new_deciders
 from titanflow.domain.decider import Handler
 from titanflow.domain.events import Event
+from titanflow.domain.types import Nanos
 from titanflow.runtime.ledgers import EventLedger
 
 BLOCK_EVENTS = 1000
@@ -25,6 +26,8 @@ class FusedLoop:
         self._block: list[Event] = []
         self.last_seq = 0
         """Seq of the last event that is in the ledger."""
+        self.at: Nanos = 0
+        """Event time of the last event that the ledger held on recovery."""
         self._gateway = 0
         self._routes: dict[type[Event], tuple[Handler, ...]] = {}
         for decider in self._deciders:
@@ -46,6 +49,7 @@ class FusedLoop:
                     if seq > checkpoints.get(decider.name, 0):
                         self._block.extend(decided)
             self.last_seq = block.last
+            self.at = getattr(block.events[-1], "at", self.at)
         self._checkpoints = {decider.name: checkpoints.get(decider.name, 0) for decider in self._deciders}
         self._drain(0)
         return self._gateway

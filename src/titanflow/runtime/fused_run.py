@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import structlog
 
+from eventstore.append import LAST_SEQ
 from eventstore.errors import FencedError
 from titanflow.domain.events import SessionEnded
 from titanflow.domain.types import Nanos
@@ -34,7 +35,10 @@ class FusedRun:
             try:
                 self._play(pace, stop or threading.Event(), on_flush)
             except FencedError as error:
-                # An operator's command came in between: fold the ledger with it, and go on from there.
+                # An operator's command came in between: fold the ledger with it, and go on from there. Any other
+                # fence means that a second instance runs this session, and this one is to end.
+                if error.name != LAST_SEQ:
+                    raise
                 log.info("taking up what others appended", reason=str(error))
             else:
                 return
@@ -46,7 +50,7 @@ class FusedRun:
         loop.flush(done)
         if has_ended(ledger):
             return
-        take = loop.take
+        take, at = loop.take, loop.at
         for position, events, bad in feed.items(done):
             if pace is not None and not pace.is_due(feed.now):
                 loop.flush(done)
@@ -58,9 +62,11 @@ class FusedRun:
                 ledger.dead_letters.add("gateway", bad.reason, bad.detail, bad.payload, key=f"gateway:{position}")
             take(events)
             done = position
+            if events:
+                at = events[-1].at
             if loop.pending >= BLOCK_EVENTS:
                 loop.flush(done)
                 on_flush(feed.now, loop.last_seq)
-        loop.take([SessionEnded(feed.now, "stopped" if stop.is_set() else "feed ended")])
+        loop.take([SessionEnded(at, "stopped" if stop.is_set() else "feed ended")])
         loop.flush(done, ENDING)
-        on_flush(feed.now, loop.last_seq)
+        on_flush(at, loop.last_seq)
