@@ -1,0 +1,38 @@
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from titanflow.errors import ServerError
+from titanflow.runtime.durability import durability_warning
+
+
+@pytest.fixture
+def restored(redis_client: redis.Redis) -> Iterator[redis.Redis]:
+    names = ("maxmemory", "maxmemory-policy", "appendonly")
+    before = {name: redis_client.config_get(name)[name] for name in names}
+    yield redis_client
+    for name, value in before.items():
+        redis_client.config_set(name, value)
+
+
+def test_the_embedded_server_gives_nothing_to_warn_of(redis_client: redis.Redis) -> None:
+    assert durability_warning(redis_client) == ""
+
+
+def test_a_server_that_evicts_is_refused_by_the_name_of_its_policy(restored: redis.Redis) -> None:
+    restored.config_set("maxmemory", "1gb")
+    restored.config_set("maxmemory-policy", "allkeys-lru")
+    with pytest.raises(ServerError, match="maxmemory-policy allkeys-lru"):
+        durability_warning(restored)
+
+
+def test_a_policy_that_never_comes_to_bear_is_no_reason_to_refuse(restored: redis.Redis) -> None:
+    restored.config_set("maxmemory", "0")
+    restored.config_set("maxmemory-policy", "allkeys-lru")
+    assert durability_warning(restored) == ""
+
+
+def test_a_server_without_append_only_file_is_warned_of(restored: redis.Redis) -> None:
+    restored.config_set("appendonly", "no")
+    assert "no append-only file" in durability_warning(restored)
