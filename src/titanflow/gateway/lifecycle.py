@@ -12,6 +12,8 @@ OPENING = Move(SESSION, 0, _OPEN)
 """Goes with SessionStarted."""
 ENDING = Move(SESSION, _OPEN, _ENDED)
 """Goes with SessionEnded."""
+WHILE_OPEN = Move(SESSION, _OPEN, _OPEN)
+"""Goes with whatever else enters from outside: refused before the start and after the end."""
 
 
 def has_ended(ledger: Ledger[Any]) -> bool:

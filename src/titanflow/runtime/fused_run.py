@@ -12,8 +12,10 @@ from titanflow.domain.types import Nanos
 from titanflow.gateway.feed import Feed
 from titanflow.gateway.lifecycle import ENDING, has_ended
 from titanflow.gateway.pace import Pace
+from titanflow.gateway.service import END_OF_FEED, STOPPED
 from titanflow.runtime.fused import BLOCK_EVENTS, FusedLoop
 from titanflow.runtime.ledgers import EventLedger
+from titanflow.runtime.operator_desk import session_started
 
 log = structlog.get_logger()
 
@@ -30,7 +32,12 @@ class FusedRun:
     def run(
         self, *, pace: Pace | None = None, stop: threading.Event | None = None, on_flush: OnFlush = lambda at, seq: None
     ) -> None:
-        """Play to the end of the feed, or until `stop` is set, and close the session. No `pace` means full speed."""
+        """Play to the end of the feed, or until `stop` is set, and close the session. No `pace` means full speed.
+
+        Raises SessionStateError for a session that was never opened, FencedError when another process feeds or decides
+        this session.
+        """
+        session_started(self._ledger)
         while True:
             try:
                 self._play(pace, stop or threading.Event(), on_flush)
@@ -67,6 +74,6 @@ class FusedRun:
             if loop.pending >= BLOCK_EVENTS:
                 loop.flush(done)
                 on_flush(feed.now, loop.last_seq)
-        loop.take([SessionEnded(at, "stopped" if stop.is_set() else "feed ended")])
+        loop.take([SessionEnded(at, STOPPED if stop.is_set() else END_OF_FEED)])
         loop.flush(done, ENDING)
         on_flush(at, loop.last_seq)

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -58,14 +58,21 @@ def opening_event(
     return msgspec.structs.replace(started, identity=identity)
 
 
-def open_session(client: redis.Redis, session: str, started: SessionStarted) -> EventLedger:
-    """Register the session and append its first event. Raises SessionStateError where the name is taken."""
+def open_session(
+    client: redis.Redis, session: str, started: SessionStarted, prepare: Callable[[], None] = lambda: None
+) -> EventLedger:
+    """Register the session, `prepare` what its services need, and append its first event.
+
+    In this order: a kill in between leaves a name that was never opened, and never a session that cannot be resumed.
+    Raises SessionStateError where the name is taken.
+    """
     try:
         Sessions(client).register(session, time.time_ns())
     except SessionInUseError as error:
         raise SessionStateError(
             f"session {session!r} exists already: choose another --session, or --resume it"
         ) from error
+    prepare()
     ledger = new_ledger(client, session)
     ledger.append([started], [OPENING])
     return ledger

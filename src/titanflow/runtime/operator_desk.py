@@ -2,11 +2,12 @@
 
 import uuid
 
+from eventstore.errors import FencedError
 from eventstore.ledger import Move
 from titanflow.domain.events import Event, OperatorCommanded, SessionStarted
 from titanflow.domain.types import ContenderId, Nanos, OperatorAction, OrderId
 from titanflow.errors import InputError, SessionStateError
-from titanflow.gateway.lifecycle import has_ended
+from titanflow.gateway.lifecycle import SESSION, WHILE_OPEN, has_ended
 from titanflow.runtime.ledgers import EventLedger
 
 
@@ -24,7 +25,7 @@ def command(
     Raises SessionStateError when the session has ended, InputError for a contender that it does not have.
     """
     if has_ended(ledger):
-        raise SessionStateError(f"session {ledger.session!r} has ended: there is nothing left to {action}")
+        raise ended_meanwhile(ledger, action)
     started = session_started(ledger)
     contenders = [spec.id for spec in started.contenders]
     if contender and contender not in contenders:
@@ -37,8 +38,18 @@ def command(
         order_id=order_id,
         reason=reason,
     )
-    (seq,) = ledger.append([event], [Move(f"operator:{uuid.uuid4().hex}", 0, 1)])
+    try:
+        (seq,) = ledger.append([event], [WHILE_OPEN, Move(f"operator:{uuid.uuid4().hex}", 0, 1)])
+    except FencedError as error:
+        if error.name != SESSION:
+            raise
+        raise ended_meanwhile(ledger, action) from error
     return seq
+
+
+def ended_meanwhile(ledger: EventLedger, intent: str) -> SessionStateError:
+    """What to raise when something from outside comes after the session's end."""
+    return SessionStateError(f"session {ledger.session!r} has ended: there is nothing left to {intent}")
 
 
 def last_event_time(ledger: EventLedger) -> Nanos:

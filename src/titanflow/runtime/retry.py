@@ -6,12 +6,12 @@ from typing import NamedTuple
 from eventstore.dead_letters import DeadLetter
 from eventstore.errors import FencedError
 from eventstore.ledger import Move
-from titanflow.errors import InputError, SessionStateError
+from titanflow.errors import InputError
 from titanflow.gateway.bad_ticks import BadTick
-from titanflow.gateway.lifecycle import has_ended
+from titanflow.gateway.lifecycle import SESSION, WHILE_OPEN, has_ended
 from titanflow.gateway.normaliser import retry
 from titanflow.runtime.ledgers import EventLedger
-from titanflow.runtime.operator_desk import last_event_time, session_started
+from titanflow.runtime.operator_desk import ended_meanwhile, last_event_time, session_started
 
 PAGE = 1000
 
@@ -32,7 +32,7 @@ def retry_dead_letters(ledger: EventLedger, letter: str | None = None) -> list[O
     Raises SessionStateError when the session has ended, InputError for a letter that does not exist.
     """
     if has_ended(ledger):
-        raise SessionStateError(f"session {ledger.session!r} has ended: nothing can enter its ledger any more")
+        raise ended_meanwhile(ledger, "retry")
     letters = [one for one in _all(ledger) if letter in (None, one.id)]
     if letter is not None and not letters:
         raise InputError(f"dead letter {letter!r}: session {ledger.session!r} has none of this id")
@@ -44,8 +44,10 @@ def retry_dead_letters(ledger: EventLedger, letter: str | None = None) -> list[O
             outcomes.append(Outcome(one.id, 0, f"{verdict.reason}: {verdict.detail}"))
             continue
         try:
-            (seq,) = ledger.append([verdict], [Move(f"dead-letter:{one.id}", 0, 1)])
-        except FencedError:
+            (seq,) = ledger.append([verdict], [WHILE_OPEN, Move(f"dead-letter:{one.id}", 0, 1)])
+        except FencedError as error:
+            if error.name == SESSION:
+                raise ended_meanwhile(ledger, "retry") from error
             # An earlier retry got it into the ledger and was cut off before it could take the letter away.
             seq = 0
         ledger.dead_letters.remove(one.id)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import structlog
 
 from titanflow.embedded.server import EmbeddedServer
-from titanflow.errors import ServerError
 
 log = structlog.get_logger()
 
@@ -35,13 +34,14 @@ class ServerGuard:
     def _watch(self) -> None:
         while not self._leaving.wait(LOOK_EVERY_S):
             for server in self._servers:
-                if not server.status().running:
-                    self._restart(server)
+                self._look_at(server)
 
-    def _restart(self, server: EmbeddedServer) -> None:
+    def _look_at(self, server: EmbeddedServer) -> None:
         try:
+            if server.status().running:
+                return
             server.start()
-        except ServerError as error:
+        except Exception as error:  # noqa: BLE001 - whatever a start may raise, the guard goes on
             log.error("server does not come back, trying again", server=server.name, error=str(error))
         else:
             self.restarts[server.name] = self.restarts.get(server.name, 0) + 1

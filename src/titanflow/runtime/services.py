@@ -12,6 +12,7 @@ import structlog
 from titanflow.deciders import DECIDERS
 from titanflow.gateway.lifecycle import has_ended
 from titanflow.runtime.ledgers import EventLedger, connect
+from titanflow.runtime.operator_desk import session_started
 from titanflow.runtime.processor import Processor, is_quiet
 from titanflow.runtime.runs import load_run
 from titanflow.settings import Settings
@@ -38,6 +39,7 @@ def run_gateway(job: Job) -> None:
     from titanflow.gateway.service import GatewayService
     from titanflow.runtime.feeds import open_feed, open_provider
 
+    session_started(job.ledger)
     settings = load_run(job.settings.home, job.ledger.session)
     feed = open_feed(settings, open_provider(settings))
     gateway = GatewayService(

@@ -1,11 +1,14 @@
 """One session from its opening to its end: opens or resumes it, supervises its services, folds what is to be shown."""
 
+import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
+from eventstore.errors import LedgerLostError
 from titanflow.deciders import DECIDERS
 from titanflow.embedded.postgres import postgres_server
 from titanflow.embedded.redis import redis_server
@@ -17,11 +20,13 @@ from titanflow.runtime.feeds import open_contenders, open_feed, open_provider
 from titanflow.runtime.ledgers import EventLedger, connect, open_ledger
 from titanflow.runtime.observer import Observer
 from titanflow.runtime.opening import new_session_id, open_session, opening_event
+from titanflow.runtime.operator_desk import session_started
+from titanflow.runtime.processor import is_quiet
 from titanflow.runtime.runs import load_run, run_directory, save_run
 from titanflow.runtime.server_guard import ServerGuard
-from titanflow.runtime.stopping import stop_on_signals
+from titanflow.runtime.stopping import stopping_on_signals
 from titanflow.runtime.supervisor import Supervisor
-from titanflow.settings import Settings
+from titanflow.settings import PREFIX, Settings
 
 TOPOLOGIES: dict[str, tuple[str, ...]] = {
     "services": ("gateway", *DECIDERS, "projector", "mirror"),
@@ -46,10 +51,8 @@ class SessionRun:
         """Why the run broke down; empty when it went well."""
         names = TOPOLOGIES[settings.runtime.topology]
         self._feeder = names[0]
-        urls = {"TITANFLOW_REDIS_URL": redis_url, "TITANFLOW_DATABASE_URL": database_url}
-        self.supervisor = Supervisor(
-            settings.home, session, names, urls | {"TITANFLOW_HOME": str(settings.home)}, settings.runtime.restart_limit
-        )
+        environment = _environment(settings, redis_url, database_url)
+        self.supervisor = Supervisor(settings.home, session, names, environment, settings.runtime.restart_limit)
         self.guard = ServerGuard(_embedded(settings))
         self._asked: int | None = None
 
@@ -69,12 +72,16 @@ class SessionRun:
     def resume(cls, settings: Settings, redis_url: str, database_url: str, session: str) -> "SessionRun":
         """Go on with a session that was killed, with the settings that it was started with.
 
-        Raises SessionNotFoundError, or SessionStateError when it has ended or was started elsewhere.
+        One that was killed after its feed's end, with decisions or messages still owed, may be resumed too. Raises
+        SessionNotFoundError, or SessionStateError when it is complete, was never opened or was started elsewhere.
         """
         ledger = open_ledger(connect(redis_url), session)
-        if has_ended(ledger):
+        session_started(ledger)
+        if _is_complete(ledger):
             raise SessionStateError(f"session {session!r} has ended; `titanflow replay {session}` proves it")
-        return cls(load_run(settings.home, session), redis_url, database_url, session, ledger)
+        here = {name: getattr(settings, name) for name in ("home", "redis_url", "database_url")}
+        run = load_run(settings.home, session).model_copy(update=here)
+        return cls(run, redis_url, database_url, session, ledger)
 
     def run(self, on_look: Callable[[], None]) -> None:
         """Run until the feed ends or somebody asks to stop; `on_look` is called about ten times a second.
@@ -88,9 +95,8 @@ class SessionRun:
             raise SessionStateError(
                 f"session {self.session!r} is being run by another process of this machine"
             ) from None
-        stop = stop_on_signals()
         deadline = time.monotonic() + (self.settings.feed.duration or float("inf"))
-        with lock, self.guard:
+        with lock, stopping_on_signals() as stop, self.guard:
             try:
                 self.supervisor.start()
                 while not self.supervisor.done and not self.problem:
@@ -98,9 +104,12 @@ class SessionRun:
                     if stop.is_set() or time.monotonic() >= deadline:
                         self._ask_to_end()
                     on_look()
+                    time.sleep(LOOK_EVERY_S)
             finally:
+                # What broke down can be resumed, if the feeder does not close the session when it is asked to stop.
+                self.supervisor.signal_service(self._feeder, signal.SIGKILL)
                 self.supervisor.stop()
-        self._observe(0.0)
+        self._observe()
         on_look()
 
     def lag(self) -> dict[str, int]:
@@ -110,7 +119,7 @@ class SessionRun:
         return {name: max(0, last - checkpoints.get(name, 0)) for name in names}
 
     def _look(self) -> None:
-        self._observe(LOOK_EVERY_S)
+        self._observe()
         self.supervisor.watch()
         for service in self.supervisor.failed:
             self.problem = (
@@ -119,9 +128,16 @@ class SessionRun:
                 f"go on with `titanflow live --resume {self.session}`"
             )
 
-    def _observe(self, timeout: float) -> None:
-        for block in self.ledger.tail(self.observer.last_seq, timeout):
-            self.observer.feed(block)
+    def _observe(self) -> None:
+        """Fold what the ledger holds by now."""
+        try:
+            end = self.ledger.last_seq()
+            while self.observer.last_seq < end:
+                for block in self.ledger.tail(self.observer.last_seq, 0.0):
+                    self.observer.feed(block)
+        except LedgerLostError:
+            # A server that was killed came back without its last instant, which the services decide again.
+            self.observer = Observer()
 
     def _ask_to_end(self) -> None:
         process = self.supervisor.services[self._feeder].process
@@ -144,9 +160,21 @@ def open_run(settings: Settings, redis_url: str, session: str | None) -> OpenedR
     name = session or new_session_id()
     repeatable = settings.runtime.topology == "fused" and provider.deterministic
     started = opening_event(settings, feed, open_contenders(settings, provider), name, repeatable=repeatable)
-    ledger = open_session(connect(redis_url), name, started)
-    save_run(settings, name)
+    ledger = open_session(connect(redis_url), name, started, prepare=partial(save_run, settings, name))
     return OpenedRun(ledger, feed)
+
+
+def _is_complete(ledger: EventLedger) -> bool:
+    """Whether the session has ended, all is decided, and the mirror has told of it."""
+    return has_ended(ledger) and is_quiet(ledger) and ledger.checkpoint("mirror") >= ledger.last_seq()
+
+
+def _environment(settings: Settings, redis_url: str, database_url: str) -> dict[str, str]:
+    """What services are told beside the run file: where things are on this machine."""
+    places = {"HOME": settings.home, "REDIS_URL": redis_url, "DATABASE_URL": database_url}
+    if settings.audit_log_path:
+        places["AUDIT_LOG_PATH"] = settings.audit_log_path
+    return {f"{PREFIX}{name}": str(place) for name, place in places.items()}
 
 
 def _embedded(settings: Settings) -> list[EmbeddedServer]:

@@ -4,6 +4,8 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -11,6 +13,31 @@ log = structlog.get_logger()
 
 ORPHANED_EXIT_CODE = 70
 _LOOK_EVERY_S = 0.5
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextmanager
+def holding_back(signum: signal.Signals) -> Iterator[None]:
+    """Block a signal in this thread and in processes started meanwhile, which unblock it by `stop_on_signals`.
+
+    A stop that reaches a process during its start-up thus waits until it can be heard, instead of killing it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signum})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def stopping_on_signals() -> Iterator[threading.Event]:
+    """`stop_on_signals`, for a while: afterwards signals do again what they did before."""
+    before = [(signum, signal.getsignal(signum)) for signum in _SIGNALS]
+    try:
+        yield stop_on_signals()
+    finally:
+        for signum, handler in before:
+            signal.signal(signum, handler)
 
 
 def stop_on_signals() -> threading.Event:
@@ -22,8 +49,9 @@ def stop_on_signals() -> threading.Event:
             os._exit(128 + signum)
         stop.set()
 
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
+    for signum in _SIGNALS:
+        signal.signal(signum, on_signal)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     return stop
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from titanflow.runtime.runs import run_directory
+from titanflow.runtime.stopping import holding_back
 
 FIRST_BACKOFF_S = 0.2
 LONGEST_BACKOFF_S = 5.0
@@ -81,13 +82,6 @@ class Supervisor:
         """Services that fell more often than the limit allows."""
         return [service for service in self.services.values() if service.health is Health.FAILED]
 
-    def change_environment(self, environment: Mapping[str, str]) -> None:
-        """Give later starts other variables (a server came back at another address) and restart all that run."""
-        self._environment = dict(environment)
-        for service in self.services.values():
-            if service.health is Health.RUNNING and service.process is not None:
-                service.process.kill()
-
     def signal_service(self, name: str, signum: int = signal.SIGTERM) -> None:
         """Ask one service to stop."""
         process = self.services[name].process
@@ -121,15 +115,17 @@ class Supervisor:
         path.parent.mkdir(parents=True, exist_ok=True)
         if service.log is None:
             service.log = path.open("ab")
-        # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which then stops them in order.
-        service.process = subprocess.Popen(
-            [*_COMMAND, service.name, "--session", self._session, "--supervisor-pid", str(os.getpid())],
-            stdin=subprocess.DEVNULL,
-            stdout=service.log,
-            stderr=service.log,
-            env={**os.environ, **self._environment},
-            start_new_session=True,
-        )
+        command = [*_COMMAND, service.name, "--session", self._session, "--supervisor-pid", str(os.getpid())]
+        with holding_back(signal.SIGTERM):
+            # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which then stops the services.
+            service.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=service.log,
+                stderr=service.log,
+                env={**os.environ, **self._environment},
+                start_new_session=True,
+            )
         service.health = Health.RUNNING
         service.started_at = time.monotonic()
 
