@@ -8,6 +8,7 @@ import structlog
 from eventstore.ledger import Block, Move
 from titanflow.deciders import DECIDERS, new_deciders
 from titanflow.domain.events import Event, SessionEnded
+from titanflow.gateway.lifecycle import has_ended
 from titanflow.runtime.ledgers import EventLedger
 
 log = structlog.get_logger()
@@ -82,6 +83,11 @@ class Processor:
             self._ledger.append(decisions, [Move(self.name, self._checkpoint, self._position)])
             self._checkpoint = self._position
             self._moved_at = time.monotonic()
+
+
+def is_over(ledger: EventLedger) -> bool:
+    """Whether the session has ended and every decider has said its last."""
+    return has_ended(ledger) and is_quiet(ledger)
 
 
 def is_quiet(ledger: EventLedger) -> bool:

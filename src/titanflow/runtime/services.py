@@ -10,16 +10,17 @@ from functools import partial
 import structlog
 
 from titanflow.deciders import DECIDERS
-from titanflow.gateway.lifecycle import has_ended
 from titanflow.runtime.ledgers import EventLedger, connect
 from titanflow.runtime.operator_desk import session_started
-from titanflow.runtime.processor import Processor, is_quiet
+from titanflow.runtime.processor import Processor, is_over
 from titanflow.runtime.runs import load_run
 from titanflow.settings import Settings
 
 log = structlog.get_logger()
 
 LOOK_FOR_END_EVERY_S = 0.2
+STOPPED_EXIT_CODE = 143
+"""Of a service that was asked to stop before its session was over, as the shell has it for SIGTERM: not done."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def run_fused(job: Job) -> None:
 def run_decider(name: str, job: Job) -> None:
     """One decider."""
     Processor(job.ledger, name, job.stop.is_set).run()
+    _answer_for_the_end(job)
 
 
 def run_projector(job: Job) -> None:
@@ -77,15 +79,16 @@ def run_projector(job: Job) -> None:
     projector.run(_until_quiet(job))
     projector.catch_up()
     projector.close()
+    _answer_for_the_end(job)
 
 
 def run_mirror(job: Job) -> None:
     """Carry the ledger to the legacy channels, the hot cache and the audit file."""
     from projections.mirror.mirror import Mirror
 
-    audit_log_path = load_run(job.settings.home, job.ledger.session).audit_log_path
-    with closing(Mirror(job.ledger, connect(job.redis_url), audit_log_path)) as mirror:
+    with closing(Mirror(job.ledger, connect(job.redis_url), job.settings.audit_log_path)) as mirror:
         mirror.run(_until_quiet(job))
+    _answer_for_the_end(job)
 
 
 SERVICES: Mapping[str, Callable[[Job], None]] = {
@@ -104,11 +107,17 @@ def decider_lag(ledger: EventLedger) -> int:
     return ledger.last_seq() - min(checkpoints.get(name, 0) for name in DECIDERS)
 
 
+def _answer_for_the_end(job: Job) -> None:
+    """Leave with STOPPED_EXIT_CODE where this service was stopped while its session still needed it."""
+    if job.stop.is_set() and not is_over(job.ledger):
+        raise SystemExit(STOPPED_EXIT_CODE)
+
+
 def _until_quiet(job: Job) -> Callable[[], bool]:
     """True once told to stop, or once the session has ended and no decider has anything left to say."""
     looked_at = 0.0
 
-    def is_over() -> bool:
+    def stopping() -> bool:
         nonlocal looked_at
         if job.stop.is_set():
             return True
@@ -116,6 +125,6 @@ def _until_quiet(job: Job) -> Callable[[], bool]:
         if now - looked_at < LOOK_FOR_END_EVERY_S:
             return False
         looked_at = now
-        return has_ended(job.ledger) and is_quiet(job.ledger)
+        return is_over(job.ledger)
 
-    return is_over
+    return stopping

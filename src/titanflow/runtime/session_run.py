@@ -15,13 +15,12 @@ from titanflow.embedded.redis import redis_server
 from titanflow.embedded.server import EmbeddedServer
 from titanflow.errors import SessionStateError, SettingsError
 from titanflow.gateway.feed import Feed
-from titanflow.gateway.lifecycle import has_ended
 from titanflow.runtime.feeds import open_contenders, open_feed, open_provider
 from titanflow.runtime.ledgers import EventLedger, connect, open_ledger
 from titanflow.runtime.observer import Observer
 from titanflow.runtime.opening import new_session_id, open_session, opening_event
 from titanflow.runtime.operator_desk import session_started
-from titanflow.runtime.processor import is_quiet
+from titanflow.runtime.processor import is_over
 from titanflow.runtime.runs import load_run, run_directory, save_run
 from titanflow.runtime.server_guard import ServerGuard
 from titanflow.runtime.stopping import stopping_on_signals
@@ -166,7 +165,7 @@ def open_run(settings: Settings, redis_url: str, session: str | None) -> OpenedR
 
 def _is_complete(ledger: EventLedger) -> bool:
     """Whether the session has ended, all is decided, and the mirror has told of it."""
-    return has_ended(ledger) and is_quiet(ledger) and ledger.checkpoint("mirror") >= ledger.last_seq()
+    return is_over(ledger) and ledger.checkpoint("mirror") >= ledger.last_seq()
 
 
 def _environment(settings: Settings, redis_url: str, database_url: str) -> dict[str, str]:
