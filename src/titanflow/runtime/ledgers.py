@@ -10,6 +10,7 @@ from eventstore.sessions import Sessions
 from titanflow.domain.events import AnyEvent, Event
 from titanflow.domain.upcasters import UPCASTERS
 from titanflow.errors import ServerError, SessionNotFoundError
+from titanflow.settings import safe_url
 
 EventLedger = Ledger[Event]
 
@@ -43,11 +44,3 @@ def open_ledger(client: redis.Redis, session: str) -> EventLedger:
 def new_ledger(client: redis.Redis, session: str) -> EventLedger:
     """The ledger under this session id, whether it holds anything yet or not."""
     return Ledger(client, session, CODEC)
-
-
-def safe_url(url: str) -> str:
-    """The URL without its password, for messages."""
-    scheme, separator, rest = url.partition("://")
-    credentials, at, host = rest.rpartition("@")
-    user = credentials.partition(":")[0]
-    return f"{scheme}{separator}{user}{':***@' if at else ''}{host}" if at else url
