@@ -7,10 +7,11 @@ Every setting has a dotted name (`risk.max_drawdown`), which `--set`, the TOML f
 from titanflow.settings.loading import SettingRow, load_settings, overview, safe_url
 from titanflow.settings.model import ExecutionSection, RiskSection, Settings
 from titanflow.settings.names import allowed_values, field_of, setting_names
-from titanflow.settings.sources import LEGACY_VARIABLES
+from titanflow.settings.sources import LEGACY_VARIABLES, PREFIX
 
 __all__ = [
     "LEGACY_VARIABLES",
+    "PREFIX",
     "ExecutionSection",
     "RiskSection",
     "SettingRow",
