@@ -1,19 +1,23 @@
 """Answers "why?": walks the causes from a fill, an order or any seq back to the tick that set it off."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from eventstore.ledger import Ledger
 from titanflow.domain.events import (
     Event,
     OrderApproved,
+    OrderCancelled,
     OrderDenied,
     OrderFilled,
     OrderHeld,
     OrderRejected,
     OrderSubmitted,
     SignalGenerated,
+    TickReceived,
 )
+
+PAGE = 1000
 
 
 class Link(NamedTuple):
@@ -23,7 +27,8 @@ class Link(NamedTuple):
     event: Event
 
 
-OrderEvent = OrderApproved | OrderHeld | OrderSubmitted | OrderFilled | OrderRejected | OrderDenied
+OrderEvent = OrderApproved | OrderHeld | OrderSubmitted | OrderFilled | OrderCancelled | OrderRejected | OrderDenied
+"""What names the order that it is about."""
 
 
 def find(ledger: Ledger[Event], target: str) -> int | None:
@@ -42,24 +47,37 @@ def find(ledger: Ledger[Event], target: str) -> int | None:
 def trace(ledger: Ledger[Event], seq: int) -> list[Link]:
     """The chain of events behind the one at `seq`, oldest first and ending with it.
 
-    An event's causes are the event that it names as its cause and, for a fill, the order that it fills; for an approval
-    by a person also the signal. For a bar's signal that reaches back to the tick or clock that closed the bar.
+    Behind an event stand: the event that it names as its cause; the order's earlier steps (held, approved, submitted);
+    for a protective stop the entry that it protects, with the fill; for a verdict the signal; for a signal the last
+    tick that its contender saw.
     """
-    orders = _orders(ledger, seq)
-    wanted, chain = [seq], {}
+    steps = _order_steps(ledger, seq)
+    wanted = [seq]
+    chain: dict[int, Event] = {}
     while wanted:
         number = wanted.pop()
         if number in chain or number < 1:
             continue
         event = chain[number] = event_at(ledger, number)
-        wanted.append(int(getattr(event, "cause", 0)))
-        if isinstance(event, OrderFilled | OrderSubmitted):
-            wanted += [n for n in orders.get(event.order_id, ()) if n < number]
-        if isinstance(event, OrderApproved | OrderHeld):
-            wanted.append(event.signal)
-        if isinstance(event, SignalGenerated):
-            wanted += _last_tick(ledger, event, number)
+        wanted += _behind(ledger, Link(number, event), steps)
     return [Link(number, chain[number]) for number in sorted(chain)]
+
+
+def _behind(ledger: Ledger[Event], link: Link, steps: Mapping[str, Sequence[Link]]) -> list[int]:
+    """The seqs one step back from an event; 0 stands for none."""
+    seq, event = link
+    behind = [int(getattr(event, "cause", 0))]
+    if isinstance(event, OrderEvent):
+        behind += [step for step, made in steps.get(event.order_id, ()) if step < seq and type(made) is not OrderFilled]
+    if isinstance(event, OrderSubmitted):
+        # A protective stop is submitted with the fill that it protects, on the same tick.
+        entry = steps.get(event.parent_id, ())
+        behind += [step for step, made in entry if type(made) is not OrderFilled or made.cause == event.cause]
+    if isinstance(event, OrderApproved | OrderHeld | OrderDenied):
+        behind.append(event.signal)
+    if isinstance(event, SignalGenerated):
+        behind += _last_tick(ledger, event)
+    return behind
 
 
 def event_at(ledger: Ledger[Event], seq: int) -> Event:
@@ -69,22 +87,22 @@ def event_at(ledger: Ledger[Event], seq: int) -> Event:
     raise LookupError(f"the ledger of session {ledger.session!r} has no event {seq}")
 
 
-def _orders(ledger: Ledger[Event], last: int) -> dict[str, list[int]]:
-    """Order id -> seqs of its approval and submission, up to seq `last`."""
-    orders: dict[str, list[int]] = {}
+def _order_steps(ledger: Ledger[Event], last: int) -> dict[str, list[Link]]:
+    """Order id -> what became of it up to seq `last`: held, approved, submitted, filled."""
+    steps: dict[str, list[Link]] = {}
     for seq, event in _events(ledger, last):
-        if isinstance(event, OrderApproved | OrderSubmitted):
-            orders.setdefault(event.order_id, []).append(seq)
-    return orders
+        if isinstance(event, OrderHeld | OrderApproved | OrderSubmitted | OrderFilled):
+            steps.setdefault(event.order_id, []).append(Link(seq, event))
+    return steps
 
 
-def _last_tick(ledger: Ledger[Event], signal: SignalGenerated, before: int) -> list[int]:
-    """The last tick of the signal's instrument before it: the one whose price the contender saw."""
-    for start in range(before - 1, 0, -1000):
-        for block in reversed(list(ledger.read(max(1, start - 999), start))):
+def _last_tick(ledger: Ledger[Event], signal: SignalGenerated) -> list[int]:
+    """The last tick of the signal's instrument that its contender had seen; later ones may stand before the signal."""
+    for start in range(signal.cause, 0, -PAGE):
+        for block in reversed(list(ledger.read(max(1, start - PAGE + 1), start))):
             for seq in range(block.last, block.first - 1, -1):
                 event = block.events[seq - block.first]
-                if getattr(event, "instrument", None) == signal.instrument and getattr(event, "size", 0):
+                if isinstance(event, TickReceived) and event.instrument == signal.instrument:
                     return [seq]
     return []
 

@@ -11,6 +11,7 @@ from eventstore.ledger import Block, Ledger
 from titanflow.deciders import new_deciders, owners
 from titanflow.domain.decider import Handler
 from titanflow.domain.events import Event
+from titanflow.errors import InputError
 
 
 class Divergence(NamedTuple):
@@ -79,21 +80,22 @@ class Replayer:
         events = block.events
         made: list[Event | None] | None = None
         routes = self._routes
-        for seq, event in enumerate(events, block.first):
-            route = routes.get(type(event)) or self._route(type(event))
-            waiting, handlers = route
-            if waiting is not None:
-                if made is None:
-                    made = list(events)
-                made[seq - block.first] = waiting.popleft() if waiting else None
-                if made[seq - block.first] is None:
-                    break
-            for handle, decisions in handlers:
-                decided = handle(seq, event)
-                if decided:
-                    decisions.extend(decided)
-        if made is not None:
-            self._compare(block, made)
+        try:
+            for seq, event in enumerate(events, block.first):
+                route = routes.get(type(event)) or self._route(type(event))
+                waiting, handlers = route
+                if waiting is not None:
+                    if made is None:
+                        made = list(events)
+                    made[seq - block.first] = waiting.popleft() if waiting else None
+                for handle, decisions in handlers:
+                    decided = handle(seq, event)
+                    if decided:
+                        decisions.extend(decided)
+        finally:
+            # Also where a decider stumbled: over something that was never decided, if this finds a divergence.
+            if made is not None:
+                self._compare(block, made)
 
     def _route(self, event_type: type[Event]) -> Route:
         owner = self._owners.get(event_type)
@@ -111,7 +113,8 @@ class Replayer:
             for seq, (recorded, recomputed) in enumerate(zip(block.events, made, strict=True), block.first):
                 if seq >= self._first and not self._same(recorded, recomputed):
                     raise _Diverged(self._divergence(seq, recorded, recomputed))
-        self.decided += sum(type(event) in self._owners for event in block.events)
+        compared = block.events[max(0, self._first - block.first) :]
+        self.decided += sum(type(event) in self._owners for event in compared)
 
     def _same(self, recorded: Event, recomputed: Event | None) -> bool:
         return recomputed is not None and self._codec.encode_one(recorded) == self._codec.encode_one(recomputed)
@@ -141,8 +144,12 @@ def verify(
 ) -> Verdict:
     """Replay a session from its first event (a decider's state needs all of them), comparing from `first` to `last`.
 
-    Raises the ledger's own errors for a gap, a duplicate, a wrong order or a corrupt entry.
+    Raises InputError for a range without events, as nothing would be proven, and the ledger's own errors for a gap, a
+    duplicate, a wrong order or a corrupt entry.
     """
+    end = ledger.last_seq() if last is None else min(last, ledger.last_seq())
+    if first > end:
+        raise InputError(f"session {ledger.session!r} has no events from seq {first} to {last or end} to compare")
     replayer = Replayer(codec, first)
     digest = hashlib.sha256()
     # Taken before reading: what these checkpoints promise is in the ledger by the time we read it.
