@@ -12,13 +12,13 @@ from titanflow.errors import ServerError, SettingsError
 DRIVER = "postgresql+psycopg"
 # Our schema is always named, never searched for; a user called like it would find it by default, and the server would
 # then name things otherwise.
-_OPTIONS = "-c search_path=public"
+_OPTIONS = "-c search_path=public -c timezone=UTC"
 _SCHEMES = {"postgres", "postgresql", DRIVER}
 
 Connection = psycopg.Connection[TupleRow]
 
-UNREACHABLE = (psycopg.OperationalError, psycopg.InterfaceError)
-"""What psycopg raises when the server is down, starting, stopping, or cut the connection."""
+# SQLSTATE classes: connection exception, transaction rollback, insufficient resources, operator intervention.
+_PASSING = ("08", "40", "53", "57")
 
 
 def url_of(database: str) -> URL:
@@ -33,10 +33,17 @@ def url_of(database: str) -> URL:
 
 
 def connect(database: str) -> Connection:
-    """A plain connection in autocommit: transactions are opened by name. Raises what is in UNREACHABLE."""
+    """A plain connection in autocommit: transactions are opened by name. Raises psycopg.Error."""
     url = url_of(database).set(drivername="postgresql")
     conninfo = url.render_as_string(hide_password=False)
     return psycopg.connect(conninfo, autocommit=True, options=_OPTIONS, application_name="titanflow projections")
+
+
+def is_passing(error: psycopg.Error) -> bool:
+    """Whether to try again may help: the server is down, starting, stopping, overloaded, or cut the connection."""
+    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return False
+    return error.sqlstate is None or error.sqlstate.startswith(_PASSING)
 
 
 def engine(database: str) -> Engine:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 
-from projections.database import UNREACHABLE, Connection, connect, engine, unreachable
+from projections.database import Connection, connect, engine, unreachable
 from projections.errors import ProjectionError
 from projections.tables import SCHEMA, metadata
 
@@ -45,7 +46,7 @@ def migrate(database: str) -> None:
             if current_revision(connection) == HEAD:
                 return
         upgrade(database)
-    except UNREACHABLE as error:
+    except psycopg.OperationalError as error:
         raise unreachable(database, error) from error
 
 
@@ -65,6 +66,8 @@ def upgrade(database: str, revision: str = "head") -> None:
 
     try:
         _run(database, lambda config: command.upgrade(config, revision))
+    except ProgrammingError as error:
+        raise ProjectionError(f"the tables cannot be made: {error.orig}") from error
     except CommandError as error:
         raise ProjectionError(f"{error}; the tables were made by a later version of TitanFlow: install that") from error
 

@@ -9,7 +9,7 @@ import structlog
 
 from eventstore.ledger import Block, Ledger
 from projections.checkpoint import Checkpoint
-from projections.database import UNREACHABLE, Connection, connect, unreachable
+from projections.database import Connection, connect, is_passing, unreachable
 from projections.errors import ProjectionError
 from projections.fold.rows import Batch
 from projections.fold.session_fold import SessionFold, folded_to
@@ -151,18 +151,18 @@ class Projector:
         while True:
             try:
                 return attempt()
-            except UNREACHABLE as error:
+            except psycopg.Error as error:
+                if not is_passing(error):
+                    raise ProjectionError(
+                        f"session {self._ledger.session!r}: the tables refuse the events after seq {self._written}: "
+                        f"{str(error).strip()}"
+                    ) from error
                 self.close()
                 if give_up():
                     return None
                 log.warning("database away, will try again", session=self._ledger.session, error=str(error).strip())
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
-            except psycopg.Error as error:
-                raise ProjectionError(
-                    f"session {self._ledger.session!r}: the tables refuse the events after seq {self._written}: "
-                    f"{str(error).strip()}"
-                ) from error
 
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed:

@@ -9,7 +9,7 @@ from psycopg import sql
 from eventstore.ledger import Ledger
 from projections.beside import Beside
 from projections.checkpoint import Checkpoint
-from projections.database import UNREACHABLE, Connection, connect, unreachable
+from projections.database import Connection, connect, is_passing, unreachable
 from projections.errors import ProjectionError
 from projections.tables import SCHEMA
 from projections.writer import STORED_BY_FOLD, written_columns
@@ -33,26 +33,23 @@ def rebuild(database: str, ledgers: Iterable[Ledger[Event]]) -> list[Rebuilt]:
     try:
         with connect(database) as connection:
             return [_rebuild(connection, ledger) for ledger in ledgers]
-    except UNREACHABLE as error:
-        raise unreachable(database, error) from error
+    except psycopg.Error as error:
+        if is_passing(error):
+            raise unreachable(database, error) from error
+        raise ProjectionError(f"the projections cannot be rebuilt: {str(error).strip()}") from error
 
 
 def _rebuild(connection: Connection, ledger: Ledger[Event]) -> Rebuilt:
     checkpoint = Checkpoint(ledger.session)
-    try:
-        with connection.transaction():
-            beside = Beside(connection, ledger)
-            beside.fill(ledger.last_seq())
-            # Only now must the projector wait: for the little that it wrote meanwhile, and for the swap.
-            live = checkpoint.lock(connection)
-            beside.fill(live)
-            rows = _swap(connection, ledger.session, beside.schema)
-            checkpoint.move(connection, beside.position)
-            beside.drop()
-    except UNREACHABLE:
-        raise
-    except psycopg.Error as error:
-        raise ProjectionError(f"session {ledger.session!r} cannot be rebuilt: {str(error).strip()}") from error
+    with connection.transaction():
+        beside = Beside(connection, ledger)
+        beside.fill(ledger.last_seq())
+        # Only now must the projector wait: for the little that it wrote meanwhile, and for the swap.
+        live = checkpoint.lock(connection)
+        beside.fill(live)
+        rows = _swap(connection, ledger.session, beside.schema)
+        checkpoint.move(connection, beside.position)
+        beside.drop()
     return Rebuilt(ledger.session, beside.position, rows)
 
 

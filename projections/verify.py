@@ -10,7 +10,7 @@ from sqlalchemy import Table
 from eventstore.ledger import Ledger
 from projections.beside import Beside
 from projections.checkpoint import Checkpoint
-from projections.database import UNREACHABLE, Connection, connect, unreachable
+from projections.database import Connection, connect, is_passing, unreachable
 from projections.errors import ProjectionError
 from projections.tables import SCHEMA
 from projections.writer import STORED_BY_FOLD
@@ -65,9 +65,9 @@ def verify(database: str, ledger: Ledger[Event], *, limit: int = 5) -> VerifyRep
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             with connection.transaction(force_rollback=True):
                 return _compare(connection, ledger, limit)
-    except UNREACHABLE as error:
-        raise unreachable(database, error) from error
     except psycopg.Error as error:
+        if is_passing(error):
+            raise unreachable(database, error) from error
         raise ProjectionError(f"session {ledger.session!r} cannot be verified: {str(error).strip()}") from error
 
 

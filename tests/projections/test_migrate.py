@@ -5,11 +5,20 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 from projections.database import connect
 from projections.errors import ProjectionError
-from projections.migrate import HEAD, alembic_config, current_revision, differences, downgrade, migrate, upgrade
+from projections.migrate import (
+    HEAD,
+    alembic_config,
+    current_revision,
+    differences,
+    downgrade,
+    migrate,
+    scripts,
+    upgrade,
+)
 from projections.tables import SCHEMA, metadata
 from support.projected_session import run
 from titanflow.errors import ServerError
@@ -67,6 +76,10 @@ def test_the_known_head_is_the_newest_revision() -> None:
     assert ScriptDirectory.from_config(alembic_config()).get_heads() == [HEAD]
 
 
+def test_the_migrations_do_not_hide_the_library_of_the_same_name() -> None:
+    assert not (scripts() / "__init__.py").exists()
+
+
 def test_many_may_migrate_at_once(database: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         for done in [pool.submit(upgrade, database) for _ in range(4)]:
@@ -88,6 +101,16 @@ def test_tables_of_a_later_version_are_refused(tables: str) -> None:
     run(tables, "UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(ProjectionError, match="later version"):
         migrate(tables)
+
+
+def test_a_user_who_may_not_make_tables_is_told(database: str) -> None:
+    url = make_url(database)
+    name = f"guest_{url.database}"
+    with connect(database) as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'guest'".encode())
+        with pytest.raises(ProjectionError, match="permission denied"):
+            migrate(url.set(username=name, password="guest").render_as_string(hide_password=False))
+        connection.execute(f"DROP ROLE {name}".encode())
 
 
 def test_a_server_that_does_not_answer_is_named_without_its_password() -> None:

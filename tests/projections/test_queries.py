@@ -1,5 +1,6 @@
 """What screens ask: the answers agree with the events and with each other."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -24,6 +25,8 @@ def test_the_session_is_listed_with_how_far_its_tables_are(queries: Queries, ses
     (session,) = queries.sessions()
     assert (session["session_id"], session["seq_done"], session["identity"]) == (session_id, len(EVENTS), "eventful")
     assert session["end_reason"] == "end of\N{REPLACEMENT CHARACTER} test"
+    assert session["at"] == datetime.fromtimestamp(session["at_ns"] // 10**9, UTC)
+    assert session["at"].utcoffset() == timedelta(0)
     assert queries.checkpoint(session_id) == len(EVENTS)
     assert queries.checkpoint("nowhere") == 0
     assert queries.settings(session_id)["leaderboard.publish_seconds"] == 5

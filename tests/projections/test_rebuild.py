@@ -9,6 +9,7 @@ import redis
 
 from eventstore.ledger import Ledger, Move
 from projections.database import connect
+from projections.errors import ProjectionError
 from projections.migrate import migrate
 from projections.projector import Projector
 from projections.rebuild import rebuild
@@ -43,6 +44,23 @@ def test_a_rebuild_changes_no_row(projected: str, ledger: Ledger[Event]) -> None
     assert (done.session, done.events) == (ledger.session, len(EVENTS))
     assert done.rows == sum(map(len, rows.values())) - len(rows["checkpoints"])
     assert schemas(projected) == ["titanflow"]
+
+
+def test_a_rebuild_in_many_batches_comes_to_the_same(
+    projected: str, ledger: Ledger[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = all_rows(projected)
+    monkeypatch.setattr("projections.beside.BATCH_EVENTS", 200)
+    rebuild(projected, [ledger])
+    assert all_rows(projected) == rows
+    assert verify(projected, ledger).identical
+
+
+def test_a_database_without_tables_is_named(database: str, ledger: Ledger[Event]) -> None:
+    with pytest.raises(ProjectionError, match="does not exist"):
+        rebuild(database, [ledger])
+    with pytest.raises(ProjectionError, match="does not exist"):
+        verify(database, ledger)
 
 
 def test_everything_dropped_comes_back_by_a_rebuild(projected: str, ledger: Ledger[Event]) -> None:
