@@ -3,6 +3,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from support.waiting import wait_until
 from titanflow.errors import ServerError
 from titanflow.runtime.durability import durability_warning
 
@@ -14,6 +15,8 @@ def restored(redis_client: redis.Redis) -> Iterator[redis.Redis]:
     yield redis_client
     for name, value in before.items():
         redis_client.config_set(name, value)
+    # A server refuses to stop while it writes its first append-only file.
+    wait_until(lambda: not redis_client.info("persistence")["aof_rewrite_in_progress"], message="the rewrite to end")
 
 
 def test_the_embedded_server_gives_nothing_to_warn_of(redis_client: redis.Redis) -> None:
