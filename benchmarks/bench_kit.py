@@ -94,7 +94,7 @@ def open_walk(url: str, home: Path, session: str, ticks: int, contenders: int) -
         "start_price": "50000",
     }
     flags = {"home": home, "feed.provider": "synthetic", "feed.options": options}
-    settings = load_settings(flags | {"contenders": sma_contenders(home, contenders)}, environment={})
+    settings = load_settings(flags | {"contenders": sma_contenders(home, contenders)}, env={})
     provider = open_provider(settings)
     feed = open_feed(settings, provider)
     asked = opening_event(settings, feed, open_contenders(settings, provider), session, repeatable=True)

@@ -10,7 +10,7 @@ from eventstore.codec import Codec, body
 from eventstore.ledger import Block, Ledger
 from titanflow.deciders import new_deciders, owners
 from titanflow.domain.decider import Handler
-from titanflow.domain.events import Event
+from titanflow.domain.events import EVENT_TYPES, Event
 from titanflow.errors import InputError
 
 
@@ -72,18 +72,16 @@ class Replayer:
         self._deciders = new_deciders()
         self._owners = owners()
         self.waiting: dict[str, deque[Event]] = {decider.name: deque() for decider in self._deciders}
-        self._routes: dict[type[Event], Route] = {}
+        self._routes = {event_type: self._route(event_type) for event_type in EVENT_TYPES}
         self.decided = 0
 
     def feed(self, block: Block[Event]) -> None:
         """Show a block to every decider and compare its decided events with what they decided. Raises _Diverged."""
-        events = block.events
+        events, routes = block.events, self._routes
         made: list[Event | None] | None = None
-        routes = self._routes
         try:
             for seq, event in enumerate(events, block.first):
-                route = routes.get(type(event)) or self._route(type(event))
-                waiting, handlers = route
+                waiting, handlers = routes[type(event)]
                 if waiting is not None:
                     if made is None:
                         made = list(events)
@@ -104,8 +102,7 @@ class Replayer:
             for decider in self._deciders
             if (handle := decider.handlers.get(event_type)) is not None
         )
-        route = self._routes[event_type] = (self.waiting[owner] if owner else None, handlers)
-        return route
+        return self.waiting[owner] if owner else None, handlers
 
     def _compare(self, block: Block[Event], made: Sequence[Event | None]) -> None:
         # One encoding of the whole block is the quick way; it differs also where the ledger holds older versions.
@@ -114,7 +111,7 @@ class Replayer:
                 if seq >= self._first and not self._same(recorded, recomputed):
                     raise _Diverged(self._divergence(seq, recorded, recomputed))
         compared = block.events[max(0, self._first - block.first) :]
-        self.decided += sum(type(event) in self._owners for event in compared)
+        self.decided += len([event for event in compared if type(event) in self._owners])
 
     def _same(self, recorded: Event, recomputed: Event | None) -> bool:
         return recomputed is not None and self._codec.encode_one(recorded) == self._codec.encode_one(recomputed)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from eventstore.append import LAST_SEQ, Move
 from titanflow.deciders import new_deciders
 from titanflow.domain.decider import Handler
-from titanflow.domain.events import Event
+from titanflow.domain.events import EVENT_TYPES, Event
 from titanflow.domain.types import Nanos
 from titanflow.runtime.ledgers import EventLedger
 
@@ -29,10 +29,11 @@ class FusedLoop:
         self.at: Nanos = 0
         """Event time of the last event that the ledger held on recovery."""
         self._gateway = 0
-        self._routes: dict[type[Event], tuple[Handler, ...]] = {}
-        for decider in self._deciders:
-            for event_type, handle in decider.handlers.items():
-                self._routes[event_type] = (*self._routes.get(event_type, ()), handle)
+        tables = [decider.handlers for decider in self._deciders]
+        self._routes: dict[type[Event], tuple[Handler, ...]] = {
+            event_type: tuple(table[event_type] for table in tables if event_type in table)
+            for event_type in EVENT_TYPES
+        }
 
     def recover(self) -> int:
         """Fold what the ledger holds, decide what is still owed, and return the feed position to go on from.
@@ -54,28 +55,31 @@ class FusedLoop:
         self._drain(0)
         return self._gateway
 
-    def take(self, events: Iterable[Event]) -> None:
-        """Show events from outside to the deciders, each until quiet."""
-        block = self._block
+    def take(self, events: Iterable[Event]) -> int:
+        """Show events from outside to the deciders, each until quiet; returns how many events are in hand now."""
+        block, routes, last = self._block, self._routes, self.last_seq
         for event in events:
-            start = len(block)
             block.append(event)
-            self._drain(start)
+            end = len(block)
+            # Most events lead to nothing: the hot path is this loop alone.
+            for handle in routes[type(event)]:
+                decided = handle(last + end, event)
+                if decided:
+                    block.extend(decided)
+            if len(block) > end:
+                self._drain(end)
+        return len(block)
 
     def _drain(self, index: int) -> None:
+        """Show the events from `index` on to the deciders, and what they decide on those, until quiet."""
         block, routes, base = self._block, self._routes, self.last_seq + 1
         while index < len(block):
             event = block[index]
-            for handle in routes.get(type(event), ()):
+            for handle in routes[type(event)]:
                 decided = handle(base + index, event)
                 if decided:
                     block.extend(decided)
             index += 1
-
-    @property
-    def pending(self) -> int:
-        """Events decided but not yet in the ledger."""
-        return len(self._block)
 
     def flush(self, gateway: int, *extra: Move) -> None:
         """Append the block in hand, moving every checkpoint to its end and the gateway's to feed position `gateway`.

@@ -67,11 +67,11 @@ class FusedRun:
                 break
             if bad is not None:
                 ledger.dead_letters.add("gateway", bad.reason, bad.detail, bad.payload, key=f"gateway:{position}")
-            take(events)
+            in_hand = take(events)
             done = position
             if events:
                 at = events[-1].at
-            if loop.pending >= BLOCK_EVENTS:
+            if in_hand >= BLOCK_EVENTS:
                 loop.flush(done)
                 on_flush(feed.now, loop.last_seq)
         loop.take([SessionEnded(at, STOPPED if stop.is_set() else END_OF_FEED)])

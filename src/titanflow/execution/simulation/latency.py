@@ -21,13 +21,13 @@ class LatencyModel:
     def __init__(self, seed: int, settings: ExecutionSettings) -> None:
         self.seed = seed
         self.median = Decimal(settings.latency_median_nanos)
-        self.sigma = Decimal(settings.latency_sigma).scaleb(-9)
+        self.sigma = settings.latency_sigma
         self.shortest = settings.latency_min_nanos
         self.longest = settings.latency_max_nanos
 
     def nanos(self, order_id: OrderId, leg: int = 0) -> Nanos:
         """Latency of an order's way to the market (leg 0), or of a triggered stop's market order (leg 1)."""
-        z = Decimal(standard_normal(random_bits(self.seed, f"latency|{order_id}", leg))).scaleb(-9)
-        factor = _CONTEXT.exp(_CONTEXT.multiply(self.sigma, z))
+        z = standard_normal(random_bits(self.seed, f"latency|{order_id}", leg))
+        factor = _CONTEXT.exp(_CONTEXT.scaleb(self.sigma * z, -18))
         drawn = int(_CONTEXT.to_integral_value(_CONTEXT.multiply(self.median, factor)))
         return min(max(drawn, self.shortest), self.longest)
