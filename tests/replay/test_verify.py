@@ -1,6 +1,7 @@
 """A ledger that was tampered with is found out, at the right place; an honest one is not."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -59,7 +60,7 @@ def twins(history: History) -> int:
     """Index of the first of two bars that one event closed."""
     return next(
         index
-        for index, (one, other) in enumerate(zip(history, history[1:], strict=False))
+        for index, (one, other) in enumerate(pairwise(history))
         if type(one) is type(other) is BarClosed and one.cause == other.cause
     )
 
