@@ -76,6 +76,7 @@ class EquityCurve:
     """
 
     __slots__ = (
+        "_average",
         "_first",
         "_invested",
         "_last",
@@ -83,6 +84,7 @@ class EquityCurve:
         "_periods",
         "_sum",
         "calmar",
+        "exposure",
         "max_drawdown",
         "opening",
         "returns",
@@ -106,7 +108,10 @@ class EquityCurve:
         self._first: Money = opening
         self._last: Money = 0
         self._sum: Money = 0
+        self._average = opening
         self._invested = 0
+        self.exposure: Ratio = 0
+        """Part of the samples at which a position was held; 0 before the first."""
 
     def mark(self, equity: Money) -> None:
         """Take the equity at any moment: only the drawdown may change."""
@@ -125,7 +130,9 @@ class EquityCurve:
         self.samples += 1
         self._last = equity
         self._sum += equity
+        self._average = scaled(self._sum, self.samples)
         self._invested += invested
+        self.exposure = ratio_of(self._invested, self.samples)
         self.sharpe = self.returns.sharpe
         self.sortino = self.returns.sortino
         self.calmar = self._calmar()
@@ -134,14 +141,9 @@ class EquityCurve:
         """Gain of `equity` over the opening equity, as a part of it."""
         return ratio_of(equity - self.opening, self.opening)
 
-    @property
-    def exposure(self) -> Ratio:
-        """Part of the samples at which a position was held; 0 before the first."""
-        return ratio_of(self._invested, self.samples)
-
     def turnover(self, traded: Money) -> Ratio:
         """`traded` notional over the average sampled equity (the opening equity before the first sample)."""
-        return ratio_of(traded, scaled(self._sum, self.samples) if self.samples else self.opening)
+        return ratio_of(traded, self._average)
 
     def _calmar(self) -> float | None:
         """Compound annual growth of the samples over the maximum drawdown (Young 1991).
