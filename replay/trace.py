@@ -5,7 +5,10 @@ from typing import NamedTuple
 
 from eventstore.ledger import Ledger
 from titanflow.domain.events import (
+    BarClosed,
     Event,
+    LeaderboardPublished,
+    OperatorCommanded,
     OrderApproved,
     OrderCancelled,
     OrderDenied,
@@ -13,6 +16,7 @@ from titanflow.domain.events import (
     OrderHeld,
     OrderRejected,
     OrderSubmitted,
+    SessionStarted,
     SignalGenerated,
     TickReceived,
 )
@@ -80,6 +84,27 @@ def _behind(ledger: Ledger[Event], link: Link, steps: Mapping[str, Sequence[Link
     return behind
 
 
+def followers(ledger: Ledger[Event], seq: int) -> list[Link]:
+    """What an order's or a signal's event, or an operator's word, led to at once: the events that name it as theirs.
+
+    Empty for ticks, clocks and bars, which everything follows from.
+    """
+    event = event_at(ledger, seq)
+    if not isinstance(event, OrderEvent | SignalGenerated | OperatorCommanded):
+        return []
+    order = getattr(event, "order_id", "")
+    return [
+        Link(n, later)
+        for n, later in _events(ledger, first=seq + 1)
+        if not isinstance(later, LeaderboardPublished)
+        and (
+            getattr(later, "cause", 0) == seq
+            or getattr(later, "signal", 0) == seq
+            or (order and order in (getattr(later, "order_id", ""), getattr(later, "parent_id", "")))
+        )
+    ]
+
+
 def event_at(ledger: Ledger[Event], seq: int) -> Event:
     """The event at `seq`. Raises LookupError where the ledger ends before it."""
     for block in ledger.read(seq, seq):
@@ -107,6 +132,19 @@ def _last_tick(ledger: Ledger[Event], signal: SignalGenerated) -> list[int]:
     return []
 
 
-def _events(ledger: Ledger[Event], last: int | None = None) -> Iterator[tuple[int, Event]]:
-    for block in ledger.read(1, last):
+def _bar_behind(ledger: Ledger[Event], signal: SignalGenerated, before: int) -> list[int]:
+    """The bar on whose close a contender decided: it has the same cause as the signal. Empty for one on ticks."""
+    started = event_at(ledger, 1)
+    specs = started.contenders if isinstance(started, SessionStarted) else ()
+    seconds = next((spec.bar_seconds for spec in specs if spec.id == signal.contender), 0)
+    wanted = (signal.cause, signal.instrument, seconds)
+    return [
+        seq
+        for seq, event in _events(ledger, before, signal.cause)
+        if isinstance(event, BarClosed) and (event.cause, event.instrument, event.seconds) == wanted
+    ]
+
+
+def _events(ledger: Ledger[Event], last: int | None = None, first: int = 1) -> Iterator[tuple[int, Event]]:
+    for block in ledger.read(first, last):
         yield from enumerate(block.events, block.first)

@@ -12,6 +12,7 @@ import typer
 from titanflow.cli import (
     backtest,
     dead_letters,
+    explain,
     inspect,
     ledger,
     live,
@@ -20,15 +21,17 @@ from titanflow.cli import (
     replay,
     servers,
     service,
+    settings,
 )
 from titanflow.cli.output import complain
 
 app = typer.Typer(
     name="titanflow",
-    help="An AI day-trading arena whose every decision can be replayed and proven.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done · 1 a difference, or a failure · 2 bad argument, setting or input · "
+    "3 server not reached · 4 no such session · 5 session in the wrong state · 130 interrupted",
 )
 
 
@@ -49,7 +52,7 @@ def _root(
     """An AI day-trading arena whose every decision can be replayed and proven."""
 
 
-for module in (live, backtest, replay, inspect, operate, servers, service):
+for module in (live, backtest, replay, inspect, explain, operate, settings, servers, service):
     module.register(app)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(projections.app, name="projections")
@@ -57,24 +60,16 @@ app.add_typer(dead_letters.app, name="dead-letters")
 
 
 def main() -> None:
-    """Run the command line; expected errors end as one readable message and their documented exit code."""
-    from eventstore.errors import LedgerError
-    from titanflow.errors import TitanFlowError
-    from titanflow.runtime.logs import configure_logging
-
-    configure_logging("titanflow", "WARNING")
+    """Run the command line; expected trouble ends as one readable message and its documented exit code."""
     try:
         app()
-    except TitanFlowError as error:
-        complain(str(error))
-        sys.exit(error.exit_code)
-    except LedgerError as error:
-        complain(str(error))
-        sys.exit(1)
     except KeyboardInterrupt:
-        complain("interrupted")
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output (head, less) has gone; there is nobody left to tell.
-        sys.stderr.close()
-        sys.exit(0)
+    except Exception as error:
+        from titanflow.cli.trouble import trouble_of
+
+        trouble = trouble_of(error)
+        if trouble is None:
+            raise
+        complain(trouble.message)
+        sys.exit(trouble.exit_code)

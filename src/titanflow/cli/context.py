@@ -1,34 +1,48 @@
 """What every command needs: settings from flags, the servers, the session that is meant, its ledger."""
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import redis
 import typer
 
-from eventstore.sessions import Sessions
 from titanflow.cli.output import messages
-from titanflow.errors import SessionNotFoundError
-from titanflow.runtime.ledgers import EventLedger, connect, open_ledger
-from titanflow.settings import Settings, load_settings
 
-SessionArgument = Annotated[str | None, typer.Argument(help="Session id; none means the newest.", show_default=False)]
+if TYPE_CHECKING:
+    import redis
+
+    from titanflow.runtime.ledgers import EventLedger
+    from titanflow.settings import Settings
+
+SessionArgument = Annotated[
+    str | None, typer.Argument(metavar="[SESSION]", help="Session id; none means the newest.", show_default=False)
+]
 SessionOption = Annotated[
-    str | None, typer.Option("--session", help="Session id; none means the newest.", show_default=False)
+    str | None, typer.Option("--session", metavar="ID", help="Session id; none means the newest.", show_default=False)
+]
+NewSessionOption = Annotated[
+    str | None, typer.Option("--session", metavar="ID", help="Name of the new session.", show_default=False)
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting by its name; may be repeated.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any setting (see `titanflow settings`); may be repeated."),
 ]
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.", show_default=False)]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", metavar="TOML", help="File with settings.", show_default=False)
+]
+ContendersOption = Annotated[
+    Path | None, typer.Option(metavar="TOML", help="File with the contenders; none: the shipped.", show_default=False)
+]
+SeedOption = Annotated[int | None, typer.Option(metavar="N", help="Seed of everything random.", show_default=False)]
 
 
 class Place:
     """Settings and the servers that they lead to; embedded servers are started when first needed."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: "Settings") -> None:
         self.settings = settings
 
     @cached_property
@@ -56,12 +70,17 @@ class Place:
         return url
 
     @cached_property
-    def client(self) -> redis.Redis:
+    def client(self) -> "redis.Redis":
         """A connection to the ledger's server."""
+        from titanflow.runtime.ledgers import connect
+
         return connect(self.redis_url)
 
     def session(self, named: str | None) -> str:
         """The session that is meant: the one named, else the newest. Raises SessionNotFoundError."""
+        from eventstore.sessions import Sessions
+        from titanflow.errors import SessionNotFoundError
+
         if named is not None:
             return named
         newest = next(iter(Sessions(self.client).all()), None)
@@ -69,13 +88,48 @@ class Place:
             raise SessionNotFoundError("there is no session yet; `titanflow live` makes one")
         return newest.id
 
-    def ledger(self, named: str | None) -> EventLedger:
+    def ledger(self, named: str | None) -> "EventLedger":
         """The ledger of the session that is meant. Raises SessionNotFoundError."""
+        from titanflow.runtime.ledgers import open_ledger
+
         return open_ledger(self.client, self.session(named))
 
 
 def arrive(
     flags: Mapping[str, Any] | None = None, assignments: Sequence[str] | None = None, config: Path | None = None
 ) -> Place:
-    """Read the settings: the start of every command."""
+    """Read the settings and send logs to standard error: the start of every command."""
+    from titanflow.runtime.logs import configure_logging
+    from titanflow.settings import load_settings
+
+    configure_logging("titanflow", "WARNING")
     return Place(load_settings(flags, assignments=assignments or (), config=config))
+
+
+def checked_new_name(session: str | None) -> str | None:
+    """The name of a new session as it was given. Raises InputError for one that no session may have."""
+    from eventstore.keys import valid_session_id
+    from titanflow.errors import InputError
+
+    try:
+        return session if session is None else valid_session_id(session)
+    except ValueError as error:
+        raise InputError(f"--session: {error}") from error
+
+
+def check_audit_file(settings: "Settings") -> None:
+    """Raise SettingsError if the audit file cannot be written: better now than by a mirror that keeps falling."""
+    from titanflow.errors import SettingsError
+
+    path = settings.audit_log_path
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        trouble = "it is a directory" if path.is_dir() else ""
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            trouble = "permission denied"
+    except OSError as error:
+        trouble = f"{error.filename}: {error.strerror}"
+    if trouble:
+        raise SettingsError(f"audit_log_path = '{path}': expected a file that can be written; {trouble}")

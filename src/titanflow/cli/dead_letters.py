@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from titanflow.cli.context import JsonOption, SessionArgument, SessionOption, arrive
-from titanflow.cli.output import console, moment, print_json, table
+from titanflow.cli.output import Column, console, print_json, say, table, to_second
 
 app = typer.Typer(help="Input that could not be used, set aside with its reason.", no_args_is_help=True)
 
@@ -34,12 +34,21 @@ def list_letters(
         ]
         print_json({"session_id": ledger.session, "counts": dict(counts), "dead_letters": fields})
         return
-    rows = [(letter.id, moment(letter.recorded_at), letter.source, letter.reason, letter.detail) for letter in letters]
-    title = f"Dead letters of session {ledger.session}: {sum(counts.values()):,}"
-    columns = ("id", "set aside (UTC)", "source", "reason", "detail")
-    console.print(table(title, columns, rows, left=5) if rows else f"session {ledger.session} has no dead letters")
-    if rows:
-        console.print("  ".join(f"{reason} {count:,}" for reason, count in counts.items()), soft_wrap=True)
+    if not letters:
+        say(f"session {ledger.session} has no dead letters")
+        return
+    columns = (
+        Column("id"),
+        Column("set aside (UTC)", 2),
+        Column("source", 3),
+        Column("reason"),
+        Column("detail", folds=True),
+    )
+    rows = [
+        (letter.id, to_second(letter.recorded_at), letter.source, letter.reason, letter.detail) for letter in letters
+    ]
+    console.print(table(f"Dead letters of session {ledger.session}: {sum(counts.values()):,}", columns, rows))
+    say("  ".join(f"{reason} {count:,}" for reason, count in counts.items()))
 
 
 @app.command()
@@ -56,9 +65,6 @@ def retry(
         print_json([outcome._asdict() for outcome in outcomes])
         return
     for outcome in outcomes:
-        console.print(
-            f"{outcome.id}  {'event ' + str(outcome.seq) if outcome.seq else 'stays: ' + outcome.reason}",
-            soft_wrap=True,
-        )
+        say(f"{outcome.id}  {'event ' + str(outcome.seq) if outcome.seq else 'stays: ' + outcome.reason}")
     accepted = sum(outcome.seq > 0 for outcome in outcomes)
-    console.print(f"{accepted} of {len(outcomes)} entered the ledger")
+    say(f"{accepted} of {len(outcomes)} entered the ledger")

@@ -1,13 +1,18 @@
 """`titanflow ledger tail|digest|check`: the ledger itself."""
 
 import sys
-from typing import Annotated
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from titanflow.cli.context import JsonOption, SessionArgument, arrive
-from titanflow.cli.output import console, print_json
-from titanflow.cli.show import event_fields, event_line, event_name
+from titanflow.cli.output import print_json, say, write
+
+if TYPE_CHECKING:
+    from eventstore.ledger import Block
+    from titanflow.domain.events import Event
 
 app = typer.Typer(help="Look at the ledger of a session.", no_args_is_help=True)
 
@@ -23,41 +28,46 @@ def tail(
     ] = None,
 ) -> None:
     """Show the last events, one a line (with --json: one JSON object a line)."""
-    from collections import deque
+    wanted = _known_types(kinds or ())
+    ledger = arrive().ledger(session)
+    last = ledger.last_seq()
+    start = 1 if wanted else max(1, last - lines + 1)
+    for seq, event in deque(_chosen(ledger.read(start, last), wanted), maxlen=lines):
+        _show(seq, event, json)
+    while follow:
+        blocks = ledger.tail(last, 1.0)
+        for seq, event in _chosen(blocks, wanted):
+            _show(seq, event, json)
+        last = blocks[-1].last if blocks else last
 
-    import msgspec
 
-    from titanflow.domain.events import EVENT_TYPES, Event
+def _known_types(kinds: Sequence[str]) -> tuple[type["Event"], ...]:
+    from titanflow.domain.events import EVENT_TYPES
     from titanflow.errors import InputError
 
-    known = {event_type.__name__ for event_type in EVENT_TYPES}
-    for kind in kinds or ():
+    known = {event_type.__name__: event_type for event_type in EVENT_TYPES}
+    for kind in kinds:
         if kind not in known:
             raise InputError(f"--type {kind!r}: no such event type; known are {', '.join(sorted(known))}")
-    ledger = arrive().ledger(session)
+    return tuple(known[kind] for kind in kinds)
 
-    def show(seq: int, event: Event) -> None:
-        if json:
-            fields = {"seq": seq, "type": event_name(event), **event_fields(event)}
-            sys.stdout.write(msgspec.json.encode(fields).decode() + "\n")
-        else:
-            console.print(f"{seq:>9}  {event_line(event)}", soft_wrap=True, markup=False)
 
-    last = ledger.last_seq()
-    start = 1 if kinds else max(1, last - lines + 1)
-    events = (
-        (pair for block in ledger.read(start, last) for pair in enumerate(block.events, block.first)) if last else ()
-    )
-    wanted = (pair for pair in events if not kinds or event_name(pair[1]) in kinds)
-    for seq, event in deque(wanted, maxlen=lines):
-        show(seq, event)
-    while follow:
-        for block in ledger.tail(last, 1.0):
-            for seq, event in enumerate(block.events, block.first):
-                if not kinds or event_name(event) in kinds:
-                    show(seq, event)
-            last = block.last
-        sys.stdout.flush()
+def _chosen(blocks: Iterable["Block[Event]"], kinds: tuple[type["Event"], ...]) -> Iterator[tuple[int, "Event"]]:
+    for block in blocks:
+        for seq, event in enumerate(block.events, block.first):
+            if not kinds or isinstance(event, kinds):
+                yield seq, event
+
+
+def _show(seq: int, event: "Event", json: bool) -> None:
+    from titanflow.cli.show import event_fields, event_line, event_name
+
+    if json:
+        import msgspec
+
+        write(msgspec.json.encode({"seq": seq, "type": event_name(event), **event_fields(event)}).decode())
+    else:
+        say(f"{seq:>9}  {event_line(event)}")
 
 
 @app.command()
@@ -72,7 +82,7 @@ def digest(
     if json:
         print_json({"session_id": ledger.session, "events": last or ledger.last_seq(), "digest": value})
     else:
-        console.print(value, soft_wrap=True)
+        say(value)
 
 
 @app.command()
@@ -83,8 +93,8 @@ def check(session: SessionArgument = None, json: JsonOption = False) -> None:
     if json:
         print_json({"session_id": ledger.session, "sound": report.problem is None, **report._asdict()})
     elif report.problem is None:
-        console.print(f"sound: {report.events:,} events in {report.blocks:,} blocks, {report.bytes:,} bytes")
+        say(f"sound: {report.events:,} events in {report.blocks:,} blocks, {report.bytes:,} bytes")
     else:
-        console.print(f"BROKEN after {report.events:,} sound events: {report.problem.detail}")
+        say(f"BROKEN after {report.events:,} sound events: {report.problem.detail}")
     if report.problem is not None:
         sys.exit(1)

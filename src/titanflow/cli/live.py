@@ -2,19 +2,43 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from titanflow.cli.context import ConfigOption, JsonOption, Place, SetOption, arrive
-from titanflow.cli.output import console, messages, print_json
-from titanflow.cli.progress import SessionView
-from titanflow.cli.summary import result_of, show_summary
+from titanflow.cli.context import (
+    ConfigOption,
+    ContendersOption,
+    JsonOption,
+    NewSessionOption,
+    Place,
+    SeedOption,
+    SetOption,
+    arrive,
+    check_audit_file,
+    checked_new_name,
+)
+from titanflow.cli.output import complain, print_json, say
 
+if TYPE_CHECKING:
+    from titanflow.runtime.session_run import SessionRun
+
+Provider = Annotated[str | None, typer.Option(help="Market data provider: tape or synthetic.", show_default=False)]
+Tapes = Annotated[
+    list[Path] | None, typer.Option(metavar="FILE", help="Tape file; may be repeated. None: the shipped sample.")
+]
 Speed = Annotated[
     str | None,
     typer.Option(metavar="X|max", help="Event seconds a wall-clock second; max only where fused.", show_default=False),
+]
+Duration = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="Stop after so many seconds.", show_default=False)
+]
+Topology = Annotated[str | None, typer.Option(help="services or fused.", show_default=False)]
+Resume = Annotated[
+    str | None, typer.Option(metavar="ID", help="Go on with this session, which was killed.", show_default=False)
 ]
 
 
@@ -24,53 +48,49 @@ def register(app: typer.Typer) -> None:
 
 
 def live(
-    provider: Annotated[
-        str | None, typer.Option(help="Market data provider: tape or synthetic.", show_default=False)
-    ] = None,
-    tape: Annotated[
-        list[Path] | None, typer.Option(help="Tape file; may be repeated. None: the shipped sample.")
-    ] = None,
+    provider: Provider = None,
+    tape: Tapes = None,
     speed: Speed = None,
-    duration: Annotated[float | None, typer.Option(help="Stop after so many seconds.", show_default=False)] = None,
-    topology: Annotated[str | None, typer.Option(help="services or fused.", show_default=False)] = None,
-    contenders: Annotated[Path | None, typer.Option(help="TOML file with the contenders.", show_default=False)] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything random.", show_default=False)] = None,
+    duration: Duration = None,
+    topology: Topology = None,
+    contenders: ContendersOption = None,
+    seed: SeedOption = None,
     assignments: SetOption = None,
     config: ConfigOption = None,
-    session: Annotated[str | None, typer.Option(help="Name of the new session.", show_default=False)] = None,
-    resume: Annotated[
-        str | None, typer.Option(help="Go on with this session, which was killed.", show_default=False)
-    ] = None,
+    session: NewSessionOption = None,
+    resume: Resume = None,
     json: JsonOption = False,
 ) -> None:
-    """Run a paper trading session; Ctrl-C ends it in good order. Ends with the leaderboard and a proof by replay."""
-    from titanflow.runtime.session_run import SessionRun
+    """Run a paper trading session and prove it by replay. Ctrl-C ends it in good order, a second one at once.
+
+    A session ended by Ctrl-C, SIGTERM or --duration is closed, proven and summed up like any other, with exit code 0.
+    """
+    from titanflow.cli.progress import SessionView
+    from titanflow.runtime.feeds import open_provider
 
     flags = {
         "feed.provider": provider,
         "feed.tapes": tape or None,
         "feed.speed": speed,
-        "feed.duration": duration,
         "runtime.topology": topology,
         "contenders": contenders,
         "seed": seed,
     }
-    place = arrive(flags, assignments, config)
-    run = (
-        SessionRun.resume(place.settings, place.redis_url, place.database_url, resume)
-        if resume
-        else SessionRun.open(place.settings, place.redis_url, place.database_url, session)
-    )
+    if resume:
+        _refuse_changes({**flags, "--set": assignments, "--session": session})
+    place = arrive({**flags, "feed.duration": duration}, assignments, config)
+    check_audit_file(place.settings)
+    run = _run_of(place, checked_new_name(session), resume, duration)
     started = time.perf_counter()
-    with SessionView(run, quiet=json) as view:
+    with SessionView(run, open_provider(run.settings).span(), quiet=json) as view:
         run.run(view.refresh)
-    seconds = time.perf_counter() - started
-    finish(place, run.session, seconds, json=json, problem=run.problem)
+    finish(place, run.session, time.perf_counter() - started, json=json, problem=run.problem)
 
 
 def finish(place: Place, session: str, seconds: float, *, json: bool, problem: str = "") -> None:
     """Print what a session came to, with its replay; exit 1 if the replay differs or the session broke down."""
     from titanflow.cli import replay
+    from titanflow.cli.summary import result_of, show_summary
 
     verdict = replay.prove(place, session)
     result: dict[str, Any] = result_of(place, session, seconds)
@@ -79,8 +99,29 @@ def finish(place: Place, session: str, seconds: float, *, json: bool, problem: s
     else:
         show_summary(place, session, result)
         replay.show(verdict)
-        console.print(f"look closer: titanflow explain FILL · titanflow leaderboard · titanflow ledger tail {session}")
+        say(f"look closer: titanflow explain FILL · titanflow leaderboard · titanflow ledger tail {session}")
     if problem:
-        messages.print(f"error: {problem}", style="red")
+        complain(problem)
     if problem or not verdict.identical:
         sys.exit(1)
+
+
+def _run_of(place: Place, session: str | None, resume: str | None, duration: float | None) -> "SessionRun":
+    from titanflow.runtime.session_run import SessionRun
+
+    if not resume:
+        return SessionRun.open(place.settings, place.redis_url, place.database_url, session)
+    run = SessionRun.resume(place.settings, place.redis_url, place.database_url, resume)
+    run.settings = run.settings.model_copy(update={"feed": run.settings.feed.model_copy(update={"duration": duration})})
+    return run
+
+
+def _refuse_changes(given: Mapping[str, object]) -> None:
+    """A resumed session goes on as it was started: raise SettingsError for what would change it."""
+    from titanflow.errors import SettingsError
+
+    changed = [name for name, value in given.items() if value is not None]
+    if changed:
+        raise SettingsError(
+            f"--resume goes on with the settings that the session was started with: leave out {', '.join(changed)}"
+        )

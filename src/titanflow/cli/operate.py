@@ -1,17 +1,28 @@
 """`approve`, `deny`, `kill`, `resume`, `liquidate`: an operator's words, appended to the ledger as events."""
 
-import getpass
-from typing import Annotated
+import time
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from titanflow.cli.context import JsonOption, SessionOption, arrive
-from titanflow.cli.output import console, print_json
-from titanflow.domain.types import OperatorAction
+from titanflow.cli.output import note, print_json, say
+from titanflow.domain.types import DenialCode, OperatorAction
 
-Contender = Annotated[str, typer.Argument(help="Contender id; none means all together.", show_default=False)]
-OrderArgument = Annotated[str, typer.Argument(help="Id of the held order (`titanflow status` lists them).")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept in the ledger.")]
+if TYPE_CHECKING:
+    from replay.trace import Link
+    from titanflow.runtime.ledgers import EventLedger
+
+Contender = Annotated[
+    str, typer.Argument(metavar="[CONTENDER]", help="Contender id; none means all together.", show_default=False)
+]
+OrderArgument = Annotated[
+    str, typer.Argument(metavar="ORDER", help="Id of the held order (`titanflow status` lists them).")
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept in the ledger.", show_default=False)]
+
+ANSWER_WITHIN_S = 3.0
+"""How long a command waits for risk's answer before it returns without one."""
 
 
 def register(app: typer.Typer) -> None:
@@ -54,13 +65,55 @@ def liquidate(
 def _command(
     action: OperatorAction, session: str | None, reason: str, json: bool, *, contender: str = "", order: str = ""
 ) -> None:
+    from titanflow.cli.show import event_fields, event_name
+    from titanflow.cli.story import sentence
+    from titanflow.errors import InputError
     from titanflow.runtime.operator_desk import command
 
     ledger = arrive().ledger(session)
-    seq = command(ledger, action, getpass.getuser(), contender=contender, order_id=order, reason=reason)
+    seq = command(ledger, action, _operator(), contender=contender, order_id=order, reason=reason)
+    answers = _answers(ledger, seq)
+    if any(getattr(event, "code", None) is DenialCode.UNKNOWN_ORDER for _, event in answers):
+        raise InputError(f"order {order!r} is not held in session {ledger.session!r}; `titanflow status` lists those")
     if json:
-        print_json(
-            {"session_id": ledger.session, "seq": seq, "action": action, "contender": contender, "order_id": order}
+        fields = [{"seq": n, "type": event_name(event), **event_fields(event)} for n, event in answers]
+        asked = {"seq": seq, "action": action, "contender": contender, "order_id": order, "answers": fields}
+        print_json({"session_id": ledger.session, **asked})
+        return
+    say(f"{action} is event {seq} of session {ledger.session}")
+    for n, event in answers:
+        say(f"event {n}: {sentence(event, {})}")
+    if not answers:
+        note(
+            f"no answer within {ANSWER_WITHIN_S:g} s: it comes when the session runs (`titanflow status` shows how far)"
         )
-    else:
-        console.print(f"{action} is event {seq} of session {ledger.session}", soft_wrap=True)
+
+
+def _answers(ledger: "EventLedger", seq: int) -> list["Link"]:
+    """What was decided because of the event at `seq`, in the first block that holds anything; [] if too late."""
+    from replay.trace import Link
+    from titanflow.domain.events import LeaderboardPublished
+
+    deadline = time.monotonic() + ANSWER_WITHIN_S
+    last = seq
+    answers: list[Link] = []
+    while not answers and (left := deadline - time.monotonic()) > 0:
+        for block in ledger.tail(last, left):
+            last = block.last
+            answers += [
+                Link(n, event)
+                for n, event in enumerate(block.events, block.first)
+                if getattr(event, "cause", 0) == seq and not isinstance(event, LeaderboardPublished)
+            ]
+    return answers
+
+
+def _operator() -> str:
+    """The person's account name, or its number where it has none."""
+    import getpass
+    import os
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

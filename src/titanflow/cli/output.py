@@ -1,43 +1,119 @@
-"""How the command line speaks: tables and messages by rich, JSON for programs. Numbers are shown exactly."""
+"""How the command line speaks: the answer on standard output, all else on standard error, JSON for programs.
 
+Tables give up their least needed columns on a narrow terminal; what is piped is never cut.
+"""
+
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
-import msgspec
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from titanflow.domain.types import Nanos
 
-console = Console(highlight=False)
+PIPE_WIDTH = 10_000
+"""Columns of an output that is no terminal: wide enough for every table."""
+_FOLDED_MINIMUM = 24
+_GAP = 2
+
+
+class _Console(Console):
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+        if not self.is_terminal:
+            self.width = PIPE_WIDTH
+
+    def on_broken_pipe(self) -> NoReturn:
+        """The reader of our output (head, less) has left: nobody is left to tell, and nothing went wrong."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+console = _Console()
 """Standard output, for what was asked."""
-messages = Console(stderr=True, highlight=False)
+messages = _Console(stderr=True)
 """Standard error, for everything else, so that piped output stays clean."""
+
+
+class Column(NamedTuple):
+    """A column of a table. Those with the highest `spare` give way first on a narrow terminal; 0 never does."""
+
+    title: str
+    spare: int = 0
+    right: bool = False
+    """Numbers stand at the right."""
+    folds: bool = False
+    """Long text continues on the next line."""
+
+
+def say(*parts: str | Text) -> None:
+    """One line of the answer, however long; what is piped is never cut."""
+    console.print(*parts, soft_wrap=True)
+
+
+def note(message: str, style: str = "") -> None:
+    """One line on standard error."""
+    messages.print(Text(message, style=style), soft_wrap=True)
 
 
 def complain(message: str) -> None:
     """Say on standard error what went wrong."""
-    messages.print(Text("error: ", style="bold red") + Text(message))
+    messages.print(Text("error: ", style="bold red") + Text(message), soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on standard output."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value, enc_hook=_plain), indent=2).decode() + "\n")
-    sys.stdout.flush()
+    """One JSON document on standard output. Decimal numbers are texts, so that no reader rounds them."""
+    import msgspec
+
+    write(msgspec.json.format(msgspec.json.encode(value, enc_hook=_plain), indent=2).decode())
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, left: int = 1) -> Table:
-    """A table whose first `left` columns are names and whose other columns are numbers."""
+def write(line: str) -> None:
+    """One line on standard output, exactly as it is."""
+    try:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        console.on_broken_pipe()
+
+
+def table(
+    title: str, columns: Sequence[Column], rows: Iterable[Sequence[str | Text]], width: int | None = None
+) -> Table:
+    """A table that fits into `width` (by default the terminal's): what can be spared is left out until it does."""
+    kept, cells = list(columns), [list(row) for row in rows]
+    while sum(_widths(kept, cells)) + _GAP * (len(kept) - 1) > (width or console.width):
+        least = max(range(len(kept)), key=lambda index: kept[index].spare)
+        if kept[least].spare == 0:
+            break
+        del kept[least]
+        for row in cells:
+            del row[least]
     made = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
-    for index, column in enumerate(columns):
-        made.add_column(column, justify="left" if index < left else "right", no_wrap=index < left)
-    for row in rows:
+    for column in kept:
+        made.add_column(
+            column.title,
+            justify="right" if column.right else "left",
+            no_wrap=not column.folds,
+            overflow="fold" if column.folds else "ellipsis",
+        )
+    for row in cells:
         made.add_row(*row)
     return made
+
+
+def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str | Text]]) -> list[int]:
+    widths = []
+    for index, column in enumerate(columns):
+        widest = max(cell_len(str(text)) for text in (column.title, *(row[index] for row in rows)))
+        widths.append(min(widest, _FOLDED_MINIMUM) if column.folds else widest)
+    return widths
 
 
 def dollars(amount: Decimal) -> str:
@@ -57,7 +133,7 @@ def price(amount: Decimal) -> str:
 
 
 def shares(quantity: Decimal) -> str:
-    """A quantity with the decimals that it has."""
+    """A quantity, or any other number, with the decimals that it has."""
     whole, _, part = f"{quantity:,f}".partition(".")
     return f"{whole}.{part.rstrip('0')}".rstrip(".")
 
@@ -77,6 +153,11 @@ def moment(at: Nanos) -> str:
     if at <= 0:
         return "–"
     return f"{datetime.fromtimestamp(at // 1_000_000 / 1000, UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3]
+
+
+def to_second(at: Nanos) -> str:
+    """Event time in UTC to the second."""
+    return moment(at).partition(".")[0]
 
 
 def _plain(value: Any) -> Any:

@@ -1,18 +1,22 @@
-"""The live screen of a running session: rate, lag, services, leaderboard. Plain lines where no terminal is."""
+"""The live screen of a running session: progress, rate, lag, services, leaderboard. Plain lines without a terminal."""
 
 import time
 from collections import deque
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from titanflow.cli.output import messages, moment
+from eventstore.errors import LedgerUnavailableError
+from titanflow.cli.output import messages, note, to_second
 from titanflow.cli.standings import record_of, standings_table
-from titanflow.domain.events import OrderFilled, OrderSubmitted, SignalGenerated, TickReceived
+from titanflow.domain.events import Event, OrderDenied, OrderFilled, OrderSubmitted, SignalGenerated, TickReceived
+from titanflow.domain.types import Nanos
 from titanflow.runtime.supervisor import Health
 
 if TYPE_CHECKING:
@@ -21,32 +25,49 @@ if TYPE_CHECKING:
 REDRAW_EVERY_S = 0.25
 LINE_EVERY_S = 5.0
 RATE_OVER_S = 5.0
+BAR_WIDTH = 30
 
 _STYLES = {Health.RUNNING: "green", Health.WAITING: "yellow", Health.DONE: "dim", Health.FAILED: "bold red"}
 
 
-class SessionView:
-    """Shows a run on standard error while it goes; `quiet` shows nothing."""
+_COUNTED: Mapping[str, type[Event]] = {
+    "ticks": TickReceived,
+    "signals": SignalGenerated,
+    "denied": OrderDenied,
+    "orders": OrderSubmitted,
+    "fills": OrderFilled,
+}
 
-    def __init__(self, run: "SessionRun", *, quiet: bool) -> None:
+
+class SessionView:
+    """Shows a run on standard error while it goes. `quiet` leaves out the plain lines, not the screen.
+
+    `span` are the first and last moment that the feed may have.
+    """
+
+    def __init__(self, run: "SessionRun", span: tuple[Nanos, Nanos], *, quiet: bool) -> None:
         self._run = run
-        self._quiet = quiet
-        self._live = Live(console=messages, auto_refresh=False) if messages.is_terminal and not quiet else None
+        self._first, self._last = span
+        on_screen = messages.is_terminal and not messages.is_dumb_terminal
+        self._quiet = quiet and not on_screen
+        self._live = Live(console=messages, auto_refresh=False, transient=True) if on_screen else None
         self._drawn_at = 0.0
         self._samples: deque[tuple[float, int]] = deque()
+        self._lag = self._dead_letters = 0
 
     def __enter__(self) -> "SessionView":
         if self._live:
             self._live.start()
+            # A second Ctrl-C ends the process at once: it must not leave the terminal without a cursor.
+            messages.show_cursor(True)
         elif not self._quiet:
-            messages.print(f"session {self._run.session} runs; Ctrl-C ends it in good order")
+            note(f"session {self._run.session} runs; Ctrl-C ends it in good order")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live:
-            self._live.update(self._screen(), refresh=True)
             self._live.stop()
 
     def refresh(self) -> None:
@@ -55,43 +76,76 @@ class SessionView:
         if self._quiet or now - self._drawn_at < (REDRAW_EVERY_S if self._live else LINE_EVERY_S):
             return
         self._drawn_at = now
+        self._measure(now)
+        if self._live:
+            self._live.update(self.screen(messages.width), refresh=True)
+        else:
+            note("  ".join((to_second(self._run.observer.at), *self._pace(), *self._counts())))
+
+    def screen(self, width: int) -> Group:
+        """Everything, in lines that fit into `width` columns."""
+        lines = [self._title(), self._services(), self._progress()]
+        lines += [Text("  ".join(part)) for part in (self._pace(), self._counts())]
+        for line in lines:
+            line.truncate(width, overflow="ellipsis")
+        return Group(*lines, *self._standings(width))
+
+    def _measure(self, now: float) -> None:
         self._samples.append((now, self._run.observer.last_seq))
         while len(self._samples) > 1 and now - self._samples[0][0] > RATE_OVER_S:
             self._samples.popleft()
-        if self._live:
-            self._live.update(self._screen(), refresh=True)
-        else:
-            messages.print(self._facts(), soft_wrap=True)
+        try:
+            self._lag = max(self._run.lag().values(), default=0)
+            self._dead_letters = self._run.ledger.dead_letters.count()
+        except LedgerUnavailableError:
+            # The guard is bringing the server back; until then the last numbers stand.
+            return
 
-    def _screen(self) -> Group:
-        return Group(self._facts(), self._services(), *self._standings())
-
-    def _facts(self) -> Text:
-        seen = self._run.observer
-        lag = max(self._run.lag().values(), default=0)
-        return Text(
-            f"session {self._run.session}  {moment(seen.at)}  {self._rate():,.0f} events/s  lag {lag:,}  "
-            f"ticks {seen.count(TickReceived):,}  signals {seen.count(SignalGenerated):,}  "
-            f"orders {seen.count(OrderSubmitted):,}  fills {seen.count(OrderFilled):,}  "
-            f"positions {len(seen.positions)}  dead letters {self._run.ledger.dead_letters.count():,}"
-        )
+    def _title(self) -> Text:
+        title = Text("TitanFlow  ", style="bold").append(f"session {self._run.session}  ", style="not bold")
+        return title.append("Ctrl-C ends it in good order", style="not bold dim")
 
     def _services(self) -> Text:
         line = Text()
         for service in self._run.supervisor.services.values():
-            again = f"×{service.total_restarts}" if service.total_restarts else ""
+            again = f" ×{service.total_restarts}" if service.total_restarts else ""
             line.append(f"● {service.name}{again}  ", style=_STYLES[service.health])
         for name, count in self._run.guard.restarts.items():
-            line.append(f"{name} was restarted ×{count}  ", style="yellow")
+            line.append(f"{name} came back ×{count}  ", style="yellow")
         return line
 
-    def _standings(self) -> list[Table]:
+    def _progress(self) -> Text:
+        at = self._run.observer.at
+        done = min(1.0, max(0.0, (at - self._first) / max(1, self._last - self._first)))
+        bar = Text.assemble(*(
+            (segment.text, segment.style or "")
+            for segment in messages.render(ProgressBar(1.0, done, BAR_WIDTH), messages.options.update(width=BAR_WIDTH))
+            if segment.text.strip()
+        ))  # fmt: skip
+        return Text(f"{to_second(at)} UTC  ").append(bar).append(f"  {done:.0%} of the feed")
+
+    def _pace(self) -> tuple[str, ...]:
+        seen = self._run.observer
+        return (
+            f"{self._rate():,.0f} events/s",
+            f"lag {self._lag:,}",
+            f"positions {len(seen.positions)}",
+            f"held orders {len(seen.held)}",
+            f"dead letters {self._dead_letters:,}",
+        )
+
+    def _counts(self) -> tuple[str, ...]:
+        return tuple(f"{name} {self._run.observer.count(kind):,}" for name, kind in _COUNTED.items())
+
+    def _standings(self, width: int) -> list[Table]:
         seen = self._run.observer
         if seen.leaderboard is None or seen.started is None:
             return []
         names = {spec.id: spec.name for spec in seen.started.contenders}
-        return [standings_table(map(record_of, seen.leaderboard.standings), names)]
+        return [standings_table(map(record_of, seen.leaderboard.standings), names, width)]
 
     def _rate(self) -> float:
+        if not self._samples:
+            return 0.0
         (start, first), (end, last) = self._samples[0], self._samples[-1]
         return (last - first) / (end - start) if end > start else 0.0

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from titanflow.cli.context import JsonOption, Place, SessionOption, arrive
-from titanflow.cli.output import console, messages, print_json
+from titanflow.cli.output import messages, print_json, say
 
 if TYPE_CHECKING:
     from projections.verify import VerifyReport
@@ -27,7 +27,7 @@ def rebuild(session: SessionOption = None, json: JsonOption = False) -> None:
         print_json([one._asdict() for one in rebuilt])
     else:
         for one in rebuilt:
-            console.print(f"rebuilt {one.session}: {one.rows:,} rows from {one.events:,} events", soft_wrap=True)
+            say(f"rebuilt {one.session}: {one.rows:,} rows from {one.events:,} events")
 
 
 @app.command()
@@ -51,18 +51,16 @@ def show_report(report: "VerifyReport") -> None:
     """Print one comparison for people."""
     verdict = "identical" if report.identical else "DIFFERENT"
     upto = f"up to seq {report.seq:,}" + ("" if report.seq == report.ledger_seq else f" of {report.ledger_seq:,}")
-    console.print(f"projections {verdict}: session {report.session}, {report.rows:,} rows, {upto}", soft_wrap=True)
+    say(f"projections {verdict}: session {report.session}, {report.rows:,} rows, {upto}")
     for difference in report.differences:
         key = " ".join(f"{name}={value}" for name, value in difference.key.items())
         if difference.live is None or difference.rebuilt is None:
             what = "is missing" if difference.live is None else "should not be there"
-            console.print(f"  {difference.table} [{key}] {what}", soft_wrap=True, markup=False)
+            say(f"  {difference.table} [{key}] {what}")
             continue
         for name in difference.columns:
             live, rebuilt = difference.live[name], difference.rebuilt[name]
-            console.print(
-                f"  {difference.table} [{key}] {name}: live {live}, rebuilt {rebuilt}", soft_wrap=True, markup=False
-            )
+            say(f"  {difference.table} [{key}] {name}: live {live}, rebuilt {rebuilt}")
 
 
 def report_json(report: "VerifyReport") -> dict[str, Any]:

@@ -1,18 +1,17 @@
 """`titanflow replay`: proves a session by deciding it again."""
 
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.columns import Columns
-from rich.panel import Panel
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from titanflow.cli.context import JsonOption, Place, SessionArgument, arrive
-from titanflow.cli.output import console, messages, print_json
+from titanflow.cli.output import Column, console, messages, print_json, say, table
 from titanflow.cli.projections import report_json, show_report
-from titanflow.cli.show import event_fields, event_name
+
+if TYPE_CHECKING:
+    from projections.verify import VerifyReport
 
 
 def register(app: typer.Typer) -> None:
@@ -30,11 +29,9 @@ def replay(
     ] = False,
 ) -> None:
     """Feed the recorded events to the same deciders and compare every decision byte for byte. Exit 1 if one differs."""
-    from projections.verify import verify as compare
-
     place = arrive()
     verdict = prove(place, session, first=first, last=last)
-    report = compare(place.database_url, place.ledger(verdict.session)) if rebuild else None
+    report = _compare(place, verdict.session) if rebuild else None
     if json:
         print_json(as_json(verdict) | ({"projections": report_json(report)} if report else {}))
     else:
@@ -45,8 +42,16 @@ def replay(
         sys.exit(1)
 
 
+def _compare(place: Place, session: str) -> "VerifyReport":
+    from projections.verify import verify
+
+    return verify(place.database_url, place.ledger(session))
+
+
 def prove(place: Place, session: str | None, *, first: int = 1, last: int | None = None) -> Any:
     """Replay with a progress bar on standard error; returns the verdict."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     from replay.verify import verify
     from titanflow.runtime.ledgers import CODEC
 
@@ -62,25 +67,28 @@ def prove(place: Place, session: str | None, *, first: int = 1, last: int | None
 
 def show(verdict: Any) -> None:
     """Print a verdict for people."""
+    from titanflow.cli.show import event_fields, event_name
+
     rate = (
         f"{verdict.events:,} events, {verdict.decided:,} decisions compared, {verdict.events_per_second:,.0f} events/s"
     )
     if verdict.identical:
-        console.print(Text("identical", style="bold green"), f"  session {verdict.session}: {rate}")
-        console.print(f"digest     {verdict.digest}")
+        say(Text("identical", style="bold green"), f"  session {verdict.session}: {rate}")
+        say(f"digest     {verdict.digest}")
         return
     found = verdict.divergence
-    console.print(Text("DIFFERENT", style="bold red"), f"  session {verdict.session}: {rate}")
-    console.print(f"first divergence at seq {found.seq}: decider {found.decider}, on the event of seq {found.cause}")
-    console.print(
-        Columns(
-            [
-                Panel(_described(found.recorded, "nothing is recorded"), title="recorded"),
-                Panel(_described(found.recomputed, "nothing is decided"), title="recomputed"),
-            ],
-            expand=True,
-        )
-    )
+    say(Text("DIFFERENT", style="bold red"), f"  session {verdict.session}: {rate}")
+    say(f"first divergence at seq {found.seq}: decider {found.decider}, on the event of seq {found.cause}")
+    sides = [
+        {"": event_name(event), **event_fields(event)} if event else {} for event in (found.recorded, found.recomputed)
+    ]
+    rows = []
+    for name in {**sides[0], **sides[1]}:
+        recorded, recomputed = (str(side.get(name, "–")) for side in sides)
+        style = "bold red" if recorded != recomputed else ""
+        rows.append((Text(name or "event", style=style), Text(recorded, style=style), Text(recomputed, style=style)))
+    columns = (Column("field"), Column("recorded", folds=True), Column("recomputed", folds=True))
+    console.print(table("", columns, rows))
 
 
 def as_json(verdict: Any) -> dict[str, Any]:
@@ -101,14 +109,13 @@ def as_json(verdict: Any) -> dict[str, Any]:
             "seq": found.seq,
             "decider": found.decider,
             "cause": found.cause,
-            "recorded": found.recorded and {"type": event_name(found.recorded), **event_fields(found.recorded)},
-            "recomputed": found.recomputed and {"type": event_name(found.recomputed), **event_fields(found.recomputed)},
+            "recorded": _fields(found.recorded),
+            "recomputed": _fields(found.recomputed),
         },
     }
 
 
-def _described(event: Any, absent: str) -> Text:
-    if event is None:
-        return Text(absent, style="dim")
-    lines = [f"{name} = {value!r}" for name, value in event_fields(event).items()]
-    return Text(event_name(event) + "\n" + "\n".join(lines))
+def _fields(event: Any) -> dict[str, Any] | None:
+    from titanflow.cli.show import event_fields, event_name
+
+    return event and {"type": event_name(event), **event_fields(event)}

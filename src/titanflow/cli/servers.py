@@ -6,7 +6,7 @@ import typer
 from rich.text import Text
 
 from titanflow.cli.context import JsonOption, arrive
-from titanflow.cli.output import console, print_json, table
+from titanflow.cli.output import Column, console, print_json, say, table
 
 servers = typer.Typer(help="The embedded Redis and Postgres.", no_args_is_help=True)
 
@@ -35,7 +35,7 @@ def stop(json: JsonOption = False) -> None:
     if json:
         print_json({"stopped": list(stopped)})
     else:
-        console.print(f"stopped {' and '.join(stopped)}" if stopped else "none was running")
+        say(f"stopped {' and '.join(stopped)}" if stopped else "none was running")
 
 
 @servers.command()
@@ -44,7 +44,7 @@ def status(json: JsonOption = False) -> None:
     from dataclasses import asdict
 
     from titanflow.embedded.servers import status_all
-    from titanflow.runtime.ledgers import safe_url
+    from titanflow.settings import safe_url
 
     found = status_all(arrive().settings.home)
     if json:
@@ -61,7 +61,15 @@ def status(json: JsonOption = False) -> None:
         )
         for server in found
     ]
-    console.print(table("Embedded servers", ("server", "state", "pid", "version", "url", "directory"), rows, left=6))
+    columns = (
+        Column("server"),
+        Column("state"),
+        Column("pid", 2),
+        Column("version", 1),
+        Column("url", folds=True),
+        Column("directory", 3, folds=True),
+    )
+    console.print(table("Embedded servers", columns, rows))
 
 
 def doctor(json: JsonOption = False) -> None:
@@ -78,7 +86,7 @@ def doctor(json: JsonOption = False) -> None:
         if json:
             print_json([{"check": "settings", "verdict": "fail", "found": str(error), "remedy": "correct the value"}])
         else:
-            console.print(Text("fail  settings: " + str(error), style="red"))
+            say(Text("fail ", style="red"), f"settings: {error}")
         sys.exit(1)
     findings = examine(settings.home, settings.redis_url, settings.database_url)
     if json:
@@ -87,10 +95,8 @@ def doctor(json: JsonOption = False) -> None:
         styles = {"ok": "green", "warn": "yellow", "fail": "red"}
         for finding in findings:
             verdict = str(finding.verdict)
-            console.print(
-                Text(f"{verdict:<5}", style=styles[verdict]), f"{finding.check}: {finding.found}", soft_wrap=True
-            )
+            say(Text(f"{verdict:<5}", style=styles[verdict]), f"{finding.check}: {finding.found}")
             if finding.remedy and verdict != "ok":
-                console.print(f"      → {finding.remedy}", soft_wrap=True)
+                say(f"      → {finding.remedy}")
     if any(str(finding.verdict) == "fail" for finding in findings):
         sys.exit(1)

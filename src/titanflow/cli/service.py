@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from titanflow.cli.context import ConfigOption, Place, SessionOption, SetOption, arrive
-from titanflow.cli.output import messages
+from titanflow.cli.output import note
 
 Names = Annotated[
     list[str],
@@ -71,7 +71,7 @@ def _supervise(place: Place, session: str | None, names: list[str]) -> None:
     try:
         while not supervisor.done and not supervisor.failed and not stop.wait(0.1):
             for fallen in supervisor.watch():
-                messages.print(f"service {fallen.name} fell (exit code {fallen.exit_code}): restarting")
+                note(f"service {fallen.name} fell (exit code {fallen.exit_code}): restarting")
     finally:
         supervisor.stop()
     if supervisor.failed:

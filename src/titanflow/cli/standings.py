@@ -1,23 +1,19 @@
 """The leaderboard as a table and as records, from an event or from the projections alike."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from titanflow.cli.output import dollars, number, percent, signed_dollars, table
+from titanflow.cli.output import Column, dollars, number, percent, signed_dollars, table
 from titanflow.domain.events import Standing
 from titanflow.domain.types import TradingStatus, decimal_of
 
 Record = Mapping[str, Any]
 """A standing by the names of its fields; money and ratios are Decimal."""
 
-_COLUMNS = (
-    "contender", "equity", "P&L", "return", "trades", "win rate", "profit factor", "max drawdown", "Sharpe", "Sortino",
-    "Calmar", "exposure", "turnover", "open", "status",
-)  # fmt: skip
 _SCALED = {
     "cash", "equity", "realized_pnl", "unrealized_pnl", "fees", "gross_exposure", "traded_notional", "total_return",
     "max_drawdown", "exposure", "turnover",
@@ -30,30 +26,43 @@ def record_of(standing: Standing) -> Record:
     return {name: decimal_of(value) if name in _SCALED else value for name, value in fields.items()}
 
 
-def standings_table(standings: Iterable[Record], names: Mapping[str, str]) -> Table:
-    """The standings, best equity first."""
-    rows = [_row(place, standing, names) for place, standing in enumerate(standings, 1)]
-    return table("Leaderboard", ("#", *_COLUMNS), rows, left=2)
+def standings_table(standings: Iterable[Record], names: Mapping[str, str], width: int | None = None) -> Table:
+    """The standings, best equity first, with as many columns as fit into `width`; `names` by contender."""
+    columns = [Column("#", right=True), Column("contender"), Column("model", 9), *(column for column, _ in _CELLS)]
+    rows: list[list[str | Text]] = []
+    for place, standing in enumerate(standings, 1):
+        contender = standing["contender"]
+        row: list[str | Text] = [str(place), contender, names.get(contender, "")]
+        rows.append(row + [cell(standing) for _, cell in _CELLS])
+    return table("Leaderboard", columns, rows, width)
 
 
-def _row(place: int, standing: Record, names: Mapping[str, str]) -> tuple[str | Text, ...]:
-    trades, status = standing["trades"], TradingStatus(standing["status"])
-    pnl = standing["realized_pnl"] + standing["unrealized_pnl"] - standing["fees"]
-    return (
-        str(place),
-        names.get(standing["contender"], standing["contender"]),
-        dollars(standing["equity"]),
-        signed_dollars(pnl),
-        percent(standing["total_return"]),
-        str(trades),
-        f"{100 * standing['wins'] / trades:.0f}%" if trades else "–",
-        number(standing["profit_factor"]),
-        percent(standing["max_drawdown"]),
-        number(standing["sharpe"]),
-        number(standing["sortino"]),
-        number(standing["calmar"]),
-        percent(standing["exposure"]),
-        percent(standing["turnover"]),
-        str(standing["open_positions"]),
-        Text(status.replace("_", " "), style="green" if status is TradingStatus.ACTIVE else "bold red"),
-    )
+def _pnl(standing: Record) -> Text:
+    return signed_dollars(standing["realized_pnl"] + standing["unrealized_pnl"] - standing["fees"])
+
+
+def _win_rate(standing: Record) -> str:
+    return f"{100 * standing['wins'] / standing['trades']:.0f}%" if standing["trades"] else "–"
+
+
+def _status(standing: Record) -> Text:
+    status = TradingStatus(standing["status"])
+    return Text(status.replace("_", " "), style="green" if status is TradingStatus.ACTIVE else "bold red")
+
+
+_CELLS: tuple[tuple[Column, Callable[[Record], str | Text]], ...] = (
+    (Column("equity", right=True), lambda s: dollars(s["equity"])),
+    (Column("P&L", right=True), _pnl),
+    (Column("return", 2, right=True), lambda s: percent(s["total_return"])),
+    (Column("trades", 1, right=True), lambda s: str(s["trades"])),
+    (Column("win rate", 3, right=True), _win_rate),
+    (Column("profit factor", 6, right=True), lambda s: number(s["profit_factor"])),
+    (Column("max drawdown", 4, right=True), lambda s: percent(s["max_drawdown"])),
+    (Column("Sharpe", 3, right=True), lambda s: number(s["sharpe"])),
+    (Column("Sortino", 7, right=True), lambda s: number(s["sortino"])),
+    (Column("Calmar", 10, right=True), lambda s: number(s["calmar"])),
+    (Column("exposure", 8, right=True), lambda s: percent(s["exposure"])),
+    (Column("turnover", 10, right=True), lambda s: percent(s["turnover"])),
+    (Column("open", 5, right=True), lambda s: str(s["open_positions"])),
+    (Column("status"), _status),
+)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from titanflow.cli.context import Place
-from titanflow.cli.output import console, moment
+from titanflow.cli.output import console, moment, say
 from titanflow.cli.standings import record_of, standings_table
 from titanflow.domain.events import (
     OrderDenied,
@@ -49,17 +49,14 @@ def show_summary(place: Place, session: str, result: dict[str, Any]) -> None:
     seen = observe(place, session)
     if seen.started is not None:
         feed = seen.started.feed
-        console.print(
-            f"session    {session}: {feed.provider} {feed.source}, {moment(seen.first_at)} to {moment(seen.at)} UTC",
-            soft_wrap=True,
-        )
+        say(f"session    {session}: {feed.provider} {feed.source}, {moment(seen.first_at)} to {moment(seen.at)} UTC")
     counts = "  ".join(
         f"{name.replace('_', ' ')} {result[name]:,}"
         for name in ("events", "ticks", "signals", "orders", "fills", "denied", "rejected", "dead_letters")
     )
-    console.print(f"counts     {counts}", soft_wrap=True)
+    say(f"counts     {counts}")
     rate = result["events"] / result["seconds"] if result["seconds"] else 0
-    console.print(f"took       {result['seconds']:.1f} s, {rate:,.0f} events/s")
+    say(f"took       {result['seconds']:.1f} s, {rate:,.0f} events/s")
     if seen.leaderboard is not None and seen.started is not None:
         console.print(
             standings_table(

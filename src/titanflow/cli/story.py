@@ -1,0 +1,181 @@
+"""Events told to a person: what happened, in one sentence, and the details that it rests on."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from titanflow.cli.output import dollars, moment, percent, price, shares, to_second
+from titanflow.cli.show import event_line
+from titanflow.cli.units import context_numbers
+from titanflow.domain.events import (
+    BarClosed,
+    ClockAdvanced,
+    Event,
+    KillSwitchTripped,
+    ModelRolledBack,
+    OffMarketPrintReceived,
+    OperatorCommanded,
+    OrderApproved,
+    OrderCancelled,
+    OrderDenied,
+    OrderFilled,
+    OrderHeld,
+    OrderRejected,
+    OrderSubmitted,
+    RiskCommandIssued,
+    SignalGenerated,
+    TickReceived,
+)
+from titanflow.domain.types import Money, OrderPurpose, OrderType, Price, Quantity, Side, decimal_of, notional
+
+Names = Mapping[str, str]
+"""Contender id -> the name of its model."""
+
+_PURPOSES: Mapping[OrderPurpose, str] = {
+    OrderPurpose.ENTRY: "to enter",
+    OrderPurpose.EXIT: "to exit",
+    OrderPurpose.STOP_LOSS: "as protective stop",
+    OrderPurpose.SESSION_CLOSE: "to be flat before the venue closes",
+    OrderPurpose.LIQUIDATION: "to liquidate",
+}
+_MILLISECOND = 1_000_000
+
+
+def sentence(event: Event, names: Names) -> str:
+    """What happened; for events that nobody asks about, their fields in one line."""
+    match event:
+        case TickReceived() | OffMarketPrintReceived():
+            off = " off the market (volume only)" if isinstance(event, OffMarketPrintReceived) else ""
+            return f"{event.instrument} traded{off}: {_quantity(event.size)} at {_price(event.price)}"
+        case ClockAdvanced():
+            return f"the clock reached {to_second(event.at)}"
+        case BarClosed():
+            return _bar(event)
+        case SignalGenerated():
+            name = f" ({names[event.contender]})" if event.contender in names else ""
+            return (
+                f"{event.contender}{name} signalled {event.side} {event.instrument} at {_price(event.price)}, "
+                f"confidence {event.confidence:.0%}"
+            )
+        case OperatorCommanded():
+            target = event.order_id or event.contender or "all contenders"
+            return f"operator {event.operator} ordered: {event.action} {target}"
+        case OrderApproved() | OrderDenied() | OrderHeld() | OrderRejected():
+            return _verdict(event)
+        case OrderSubmitted() | OrderFilled() | OrderCancelled():
+            return _market(event)
+        case KillSwitchTripped():
+            scope = event.contender or "all contenders"
+            return f"the kill switch stopped {scope} ({event.trigger}): equity ${_money(event.equity)}"
+        case ModelRolledBack():
+            return f"{event.contender} was put under manual approval: rolling {event.metric} {event.value:.2f}"
+        case RiskCommandIssued():
+            return f"risk ordered {event.command} for {event.contender or 'all contenders'}: {event.reason}"
+    return event_line(event).split("  ", 1)[1]
+
+
+def details(event: Event) -> Iterable[tuple[str, str]]:
+    """What the event rests on: (label, text) pairs."""
+    match event:
+        case SignalGenerated():
+            why = event.explanation
+            yield "because", _joined((name, f"{impact:+.3f}") for name, impact in why.contributions)
+            yield "score", f"{why.base_value:+.3f} and the above make {why.score:+.3f} (above zero: buy); {why.method}"
+            yield "saw", _joined((name, f"{value:.6g}") for name, value in event.features)
+            yield "model", event.model_hash
+        case OrderApproved():
+            yield "limits", context_numbers(event.context)
+        case OrderDenied() | OrderRejected():
+            yield "meaning", event.code.meaning
+            if event.context:
+                yield "numbers", context_numbers(event.context, event.code)
+        case OrderHeld() | OrderCancelled():
+            yield "meaning", event.code.meaning
+        case OrderFilled():
+            yield "slippage", _slippage(event)
+            if event.purpose is not OrderPurpose.ENTRY:
+                yield "realized", f"{_signed(event.realized_pnl)} on average cost, before the fee"
+        case KillSwitchTripped():
+            yield (
+                "numbers",
+                (
+                    f"opening equity ${_money(event.opening_equity)} · drawdown {percent(decimal_of(event.drawdown))}"
+                    f" · losses in a row {event.consecutive_losses}"
+                ),
+            )
+        case OperatorCommanded() if event.reason:
+            yield "reason", event.reason
+
+
+def _bar(bar: BarClosed) -> str:
+    return (
+        f"a bar of {bar.seconds} s in {bar.instrument} closed at {_price(bar.close)} (open {_price(bar.open)}, "
+        f"high {_price(bar.high)}, low {_price(bar.low)}, volume {_quantity(bar.volume)}, {bar.ticks} ticks)"
+    )
+
+
+def _verdict(event: OrderApproved | OrderDenied | OrderHeld | OrderRejected) -> str:
+    if isinstance(event, OrderDenied):
+        what = event.order_id or f"{event.side} {event.instrument}"
+        return f"risk denied {what}: {event.code}"
+    if isinstance(event, OrderRejected):
+        return f"execution's last check refused order {event.order_id} ({event.instrument}): {event.code}"
+    order = _order(event.side, event.quantity, event.instrument)
+    worth = f"about ${_money(notional(event.decision_price, event.quantity))}"
+    if isinstance(event, OrderHeld):
+        until = moment(event.expires_at)
+        return f"risk held {order} ({worth}) for a person until {until}: {event.code}, order {event.order_id}"
+    stop = f", stop at {_price(event.stop_price)}" if event.stop_price else ""
+    how = _how(event.order_type, event.order_price)
+    return f"risk approved {order} {how} ({worth}) {_PURPOSES[event.purpose]}{stop}"
+
+
+def _market(event: OrderSubmitted | OrderFilled | OrderCancelled) -> str:
+    if isinstance(event, OrderCancelled):
+        return f"order {event.order_id} was cancelled with {_quantity(event.remaining)} left: {event.code}"
+    order = _order(event.side, event.quantity, event.instrument)
+    if isinstance(event, OrderSubmitted):
+        latency = (event.active_at - event.at) / _MILLISECOND
+        how = _how(event.order_type, event.order_price)
+        return (
+            f"{order} {how} went to the {event.mode} market {_PURPOSES[event.purpose]}, "
+            f"working after {latency:.0f} ms, order {event.order_id}"
+        )
+    left = f"{_quantity(event.remaining)} still to fill" if event.remaining else "complete"
+    worth = _money(notional(event.price, event.quantity))
+    return f"filled {order} at {_price(event.price)} = ${worth}, fee ${_money(event.fee)}; {left}, {event.fill_id}"
+
+
+def _slippage(fill: OrderFilled) -> str:
+    cost = notional(fill.slippage, fill.quantity) * fill.side.sign
+    verdict = "worse" if cost > 0 else "better"
+    if not cost:
+        return "none against the decision's price"
+    return f"{_price(abs(fill.slippage))} a share {verdict} than the decision's price, ${_money(abs(cost))} in all"
+
+
+def _order(side: Side, quantity: Quantity, instrument: str) -> str:
+    return f"{side} {_quantity(quantity)} {instrument}"
+
+
+def _how(order_type: OrderType, order_price: Price) -> str:
+    return "at the market" if order_type is OrderType.MARKET else f"{order_type} {_price(order_price)}"
+
+
+def _joined(pairs: Iterable[tuple[str, Any]]) -> str:
+    return " · ".join(f"{name} {value}" for name, value in pairs)
+
+
+def _price(units: Price) -> str:
+    return price(decimal_of(units))
+
+
+def _quantity(units: Quantity) -> str:
+    return shares(decimal_of(units))
+
+
+def _money(units: Money) -> str:
+    return dollars(decimal_of(units))
+
+
+def _signed(units: Money) -> str:
+    return f"{'-' if units < 0 else '+'}${_money(abs(units))}"

@@ -1,0 +1,45 @@
+"""Expected trouble: which exceptions end as one readable message, and with which exit code. All others are bugs."""
+
+from typing import NamedTuple
+
+
+class Trouble(NamedTuple):
+    """What a person is told, and the exit code."""
+
+    message: str
+    exit_code: int
+
+
+UNEXPECTED, BAD_INPUT, SERVER_DOWN = 1, 2, 3
+
+
+def trouble_of(error: Exception) -> Trouble | None:
+    """What an exception means to a person; None for a bug, whose traceback should be seen."""
+    # Imported here: who gets into trouble may wait a little longer, who does not need not.
+    import psycopg
+    import redis
+    import sqlalchemy.exc
+
+    from eventstore.errors import LedgerError, LedgerUnavailableError
+    from titanflow.errors import TitanFlowError
+
+    match error:
+        case TitanFlowError():
+            return Trouble(str(error), error.exit_code)
+        case LedgerUnavailableError() | redis.RedisError():
+            return Trouble(f"Redis: {_line(error)}; `titanflow doctor` looks for the cause", SERVER_DOWN)
+        case psycopg.OperationalError() | psycopg.InterfaceError():
+            return Trouble(f"PostgreSQL: {_line(error)}; `titanflow doctor` looks for the cause", SERVER_DOWN)
+        case sqlalchemy.exc.OperationalError() | sqlalchemy.exc.InterfaceError():
+            return Trouble(f"PostgreSQL: {_line(error.orig or error)}; `titanflow doctor` looks", SERVER_DOWN)
+        case LedgerError():
+            return Trouble(str(error), UNEXPECTED)
+        case OSError() if error.filename is not None:
+            return Trouble(f"{error.filename}: {error.strerror}", BAD_INPUT)
+        case OSError():
+            return Trouble(str(error), UNEXPECTED)
+    return None
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())
