@@ -53,7 +53,7 @@ def trace(ledger: Ledger[Event], seq: int) -> list[Link]:
 
     Behind an event stand: the event that it names as its cause; the order's earlier steps (held, approved, submitted);
     for a protective stop the entry that it protects, with the fill; for a verdict the signal; for a signal the last
-    tick that its contender saw.
+    tick that its contender saw and the bar that it decided on.
     """
     steps = _order_steps(ledger, seq)
     wanted = [seq]
@@ -80,7 +80,7 @@ def _behind(ledger: Ledger[Event], link: Link, steps: Mapping[str, Sequence[Link
     if isinstance(event, OrderApproved | OrderHeld | OrderDenied):
         behind.append(event.signal)
     if isinstance(event, SignalGenerated):
-        behind += _last_tick(ledger, event)
+        behind += _last_tick(ledger, event) + _bar_behind(ledger, event, seq)
     return behind
 
 

@@ -126,6 +126,11 @@ def signed_dollars(amount: Decimal) -> Text:
     return Text(f"{amount:+,.2f}", style="green" if amount > 0 else "red" if amount < 0 else "")
 
 
+def small_dollars(amount: Decimal) -> str:
+    """Money that may be a part of a cent, such as a fee, to four decimals, at least two: 0.0035."""
+    return price(round(amount, 4))
+
+
 def price(amount: Decimal) -> str:
     """A price with the decimals that it has, at least two."""
     whole, _, cents = f"{amount:,f}".partition(".")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from titanflow.cli.output import dollars, moment, percent, price, shares, to_second
+from titanflow.cli.output import dollars, moment, percent, price, shares, small_dollars, to_second
 from titanflow.cli.show import event_line
 from titanflow.cli.units import context_numbers
 from titanflow.domain.events import (
@@ -142,7 +142,7 @@ def _market(event: OrderSubmitted | OrderFilled | OrderCancelled) -> str:
         )
     left = f"{_quantity(event.remaining)} still to fill" if event.remaining else "complete"
     worth = _money(notional(event.price, event.quantity))
-    return f"filled {order} at {_price(event.price)} = ${worth}, fee ${_money(event.fee)}; {left}, {event.fill_id}"
+    return f"filled {order} at {_price(event.price)} = ${worth}, fee ${small_dollars(decimal_of(event.fee))}; {left}, {event.fill_id}"
 
 
 def _slippage(fill: OrderFilled) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from titanflow.cli.output import dollars, moment, percent, price, shares
+from titanflow.cli.output import dollars, moment, percent, price, shares, small_dollars
 from titanflow.domain.types import DenialCode, Nanos, decimal_of
 
 Show = Callable[[Any], str]
@@ -19,6 +19,15 @@ def _price(units: int) -> str:
 
 def _quantity(units: int) -> str:
     return shares(decimal_of(units))
+
+
+def _room(units: int) -> str:
+    """Head-room is no whole number of shares; nobody needs all its decimals."""
+    return shares(round(decimal_of(units), 4))
+
+
+def _fee(units: int) -> str:
+    return f"${small_dollars(decimal_of(units))}"
 
 
 def _ratio(units: int) -> str:
@@ -43,7 +52,8 @@ def _by(show: Show, names: str) -> dict[str, Show]:
 
 EVENT_FIELDS: Mapping[str, Show] = {
     **_by(_price, "price open high low close order_price stop_price decision_price atr slippage"),
-    **_by(_money, "fee realized_pnl equity opening_equity total_equity"),
+    **_by(_fee, "fee"),
+    **_by(_money, "realized_pnl equity opening_equity total_equity"),
     **_by(_quantity, "quantity size volume remaining"),
     **_by(_ratio, "drawdown max_drawdown"),
     **_by(_moment, "at opened_at active_at expires_at"),
@@ -55,7 +65,8 @@ EVENT_FIELDS: Mapping[str, Show] = {
 CONTEXT_NUMBERS: Mapping[str, Show] = {
     **_by(_price, "price atr order_price stop_price"),
     **_by(_money, "equity exposure_room total_exposure_room order_value position_value cost buying_power"),
-    **_by(_quantity, "position committed risk_room position_room quantity remaining increment"),
+    **_by(_room, "risk_room position_room"),
+    **_by(_quantity, "position committed quantity remaining increment"),
     **_by(_ratio, "concentration"),
     **_by(_moment, "at entries_from entries_until close expires_at"),
     **_by(_statistic, "confidence minimum"),
