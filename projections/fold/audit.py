@@ -6,7 +6,7 @@
 from collections.abc import Iterator, Mapping
 
 from projections.fold.rows import Handler, Row, document, fields_of, plain
-from projections.tables import AuditType
+from projections.kinds import AuditType
 from titanflow.domain.events import (
     Event,
     KillSwitchTripped,

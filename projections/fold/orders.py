@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from projections.errors import ProjectionError
 from projections.fold.rows import Handler, Row, exact, exact_or_none
-from projections.tables import OrderStatus
+from projections.kinds import OrderStatus
 from titanflow.domain.events import (
     Event,
     OrderApproved,

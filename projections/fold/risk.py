@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from projections.fold.rows import Handler, Row, document, fields_of, origin
-from projections.tables import RiskEventType
+from projections.kinds import RiskEventType
 from titanflow.domain.events import Event, KillSwitchTripped, ModelRolledBack, RiskCommandIssued, SessionStarted
 
 

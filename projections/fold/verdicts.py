@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from projections.fold.rows import Handler, Row, document, exact, origin, plain
-from projections.tables import VerdictKind
+from projections.kinds import VerdictKind
 from titanflow.domain.events import Context, Event, OrderApproved, OrderDenied, OrderHeld, OrderRejected
 
 
