@@ -71,7 +71,7 @@ def print_json(value: Any) -> None:
     """One JSON document on standard output. Decimal numbers are texts, so that no reader rounds them."""
     import msgspec
 
-    write(msgspec.json.format(msgspec.json.encode(value, enc_hook=_plain), indent=2).decode())
+    write(msgspec.json.format(msgspec.json.encode(_plain(value)), indent=2).decode())
 
 
 def write(line: str) -> None:
@@ -166,6 +166,9 @@ def to_second(at: Nanos) -> str:
 
 
 def _plain(value: Any) -> Any:
+    """The value with every Decimal as plain text: 0.5, never 5E-1."""
     if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"cannot show {type(value).__name__} as JSON")
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return shares(value).replace(",", "") if isinstance(value, Decimal) else value

@@ -103,6 +103,8 @@ class SessionView:
 
     def _title(self) -> Text:
         title = Text("TitanFlow  ", style="bold").append(f"session {self._run.session}  ", style="not bold")
+        if self._run.ending:
+            return title.append("ending in good order; Ctrl-C again: at once", style="not bold yellow")
         return title.append("Ctrl-C ends it in good order", style="not bold dim")
 
     def _services(self) -> Text:

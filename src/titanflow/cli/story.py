@@ -141,8 +141,8 @@ def _market(event: OrderSubmitted | OrderFilled | OrderCancelled) -> str:
             f"working after {latency:.0f} ms, order {event.order_id}"
         )
     left = f"{_quantity(event.remaining)} still to fill" if event.remaining else "complete"
-    worth = _money(notional(event.price, event.quantity))
-    return f"filled {order} at {_price(event.price)} = ${worth}, fee ${small_dollars(decimal_of(event.fee))}; {left}, {event.fill_id}"
+    worth, fee = _money(notional(event.price, event.quantity)), small_dollars(decimal_of(event.fee))
+    return f"filled {order} at {_price(event.price)} = ${worth}, fee ${fee}; {left}, {event.fill_id}"
 
 
 def _slippage(fill: OrderFilled) -> str:

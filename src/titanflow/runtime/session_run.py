@@ -111,6 +111,11 @@ class SessionRun:
         self._observe()
         on_look()
 
+    @property
+    def ending(self) -> bool:
+        """Whether it was asked to stop and is on its way to a good end."""
+        return self._asked is not None
+
     def lag(self) -> dict[str, int]:
         """Events that each service still has to read."""
         last, checkpoints = self.ledger.last_seq(), self.ledger.checkpoints()
