@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 def backtest(
     tapes: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[TAPE]...", help="Tape files; none: the shipped sample.", show_default=False),
+        typer.Argument(metavar="TAPE", help="Tape files; none: the shipped sample.", show_default=False),
     ] = None,
     contenders: ContendersOption = None,
     seed: SeedOption = None,

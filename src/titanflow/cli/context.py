@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from titanflow.settings import Settings
 
 SessionArgument = Annotated[
-    str | None, typer.Argument(metavar="[SESSION]", help="Session id; none means the newest.", show_default=False)
+    str | None, typer.Argument(metavar="SESSION", help="Session id; none means the newest.", show_default=False)
 ]
 SessionOption = Annotated[
     str | None, typer.Option("--session", metavar="ID", help="Session id; none means the newest.", show_default=False)

@@ -53,7 +53,9 @@ def list_letters(
 
 @app.command()
 def retry(
-    letter: Annotated[str | None, typer.Argument(help="Id of one letter; none means all.", show_default=False)] = None,
+    letter: Annotated[
+        str | None, typer.Argument(metavar="LETTER", help="Id of one letter; none means all.", show_default=False)
+    ] = None,
     session: SessionOption = None,
     json: JsonOption = False,
 ) -> None:

@@ -135,7 +135,7 @@ def leaderboard(session: SessionArgument = None, json: JsonOption = False) -> No
 
 def portfolio(
     contender: Annotated[
-        str | None, typer.Argument(metavar="[CONTENDER]", help="Contender id; none means all.", show_default=False)
+        str | None, typer.Argument(metavar="CONTENDER", help="Contender id; none means all.", show_default=False)
     ] = None,
     session: SessionOption = None,
     json: JsonOption = False,

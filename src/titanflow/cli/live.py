@@ -77,7 +77,9 @@ def live(
         "seed": seed,
     }
     if resume:
-        _refuse_changes({**flags, "--set": assignments, "--session": session})
+        changes: dict[str, object] = {"--provider": provider, "--tape": tape, "--speed": speed, "--topology": topology}
+        changes |= {"--contenders": contenders, "--seed": seed, "--set": assignments, "--session": session}
+        _refuse_changes(changes)
     place = arrive({**flags, "feed.duration": duration}, assignments, config)
     check_audit_file(place.settings)
     run = _run_of(place, checked_new_name(session), resume, duration)
@@ -120,7 +122,7 @@ def _refuse_changes(given: Mapping[str, object]) -> None:
     """A resumed session goes on as it was started: raise SettingsError for what would change it."""
     from titanflow.errors import SettingsError
 
-    changed = [name for name, value in given.items() if value is not None]
+    changed = [name for name, value in given.items() if value not in (None, [])]
     if changed:
         raise SettingsError(
             f"--resume goes on with the settings that the session was started with: leave out {', '.join(changed)}"

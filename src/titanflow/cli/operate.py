@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from titanflow.runtime.ledgers import EventLedger
 
 Contender = Annotated[
-    str, typer.Argument(metavar="[CONTENDER]", help="Contender id; none means all together.", show_default=False)
+    str, typer.Argument(metavar="CONTENDER", help="Contender id; none means all together.", show_default=False)
 ]
 OrderArgument = Annotated[
     str, typer.Argument(metavar="ORDER", help="Id of the held order (`titanflow status` lists them).")

@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Group
 from rich.live import Live
@@ -17,6 +17,7 @@ from titanflow.cli.output import messages, note, to_second
 from titanflow.cli.standings import record_of, standings_table
 from titanflow.domain.events import Event, OrderDenied, OrderFilled, OrderSubmitted, SignalGenerated, TickReceived
 from titanflow.domain.types import Nanos
+from titanflow.runtime.logs import configure_logging
 from titanflow.runtime.supervisor import Health
 
 if TYPE_CHECKING:
@@ -51,12 +52,16 @@ class SessionView:
         on_screen = messages.is_terminal and not messages.is_dumb_terminal
         self._quiet = quiet and not on_screen
         self._live = Live(console=messages, auto_refresh=False, transient=True) if on_screen else None
+        self._log: TextIO | None = None
         self._drawn_at = 0.0
         self._samples: deque[tuple[float, int]] = deque()
         self._lag = self._dead_letters = 0
 
     def __enter__(self) -> "SessionView":
         if self._live:
+            # Log lines would tear the screen apart.
+            self._log = self._run.supervisor.log_path("supervisor").open("a", encoding="utf-8")
+            configure_logging("supervisor", stream=self._log)
             self._live.start()
             # A second Ctrl-C ends the process at once: it must not leave the terminal without a cursor.
             messages.show_cursor(True)
@@ -67,8 +72,10 @@ class SessionView:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._live:
+        if self._live and self._log:
             self._live.stop()
+            configure_logging("titanflow", "WARNING")
+            self._log.close()
 
     def refresh(self) -> None:
         """Draw again, if it is time to."""
@@ -84,7 +91,7 @@ class SessionView:
 
     def screen(self, width: int) -> Group:
         """Everything, in lines that fit into `width` columns."""
-        lines = [self._title(), self._services(), self._progress()]
+        lines = [self._title(), self._services(), self._progress(min(BAR_WIDTH, width // 3))]
         lines += [Text("  ".join(part)) for part in (self._pace(), self._counts())]
         for line in lines:
             line.truncate(width, overflow="ellipsis")
@@ -116,15 +123,15 @@ class SessionView:
             line.append(f"{name} came back ×{count}  ", style="yellow")
         return line
 
-    def _progress(self) -> Text:
+    def _progress(self, length: int) -> Text:
         at = self._run.observer.at
         done = min(1.0, max(0.0, (at - self._first) / max(1, self._last - self._first)))
         bar = Text.assemble(*(
             (segment.text, segment.style or "")
-            for segment in messages.render(ProgressBar(1.0, done, BAR_WIDTH), messages.options.update(width=BAR_WIDTH))
+            for segment in messages.render(ProgressBar(1.0, done, length), messages.options.update(width=length))
             if segment.text.strip()
         ))  # fmt: skip
-        return Text(f"{to_second(at)} UTC  ").append(bar).append(f"  {done:.0%} of the feed")
+        return Text(f"{to_second(at)} UTC  ").append(bar).append(f"  {done:.0%}")
 
     def _pace(self) -> tuple[str, ...]:
         seen = self._run.observer

@@ -10,9 +10,7 @@ from titanflow.cli.output import note
 
 Names = Annotated[
     list[str],
-    typer.Argument(
-        metavar="NAME...", help="gateway, signal, risk, execution, leaderboard, projector, mirror or fused."
-    ),
+    typer.Argument(metavar="NAME", help="gateway, signal, risk, execution, leaderboard, projector, mirror or fused."),
 ]
 
 
