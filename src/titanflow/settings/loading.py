@@ -79,9 +79,9 @@ def shown(value: Any) -> str:
 def safe_url(url: str) -> str:
     """The URL without its password, for messages; any other text as it is."""
     scheme, separator, rest = url.partition("://")
-    credentials, at, host = rest.rpartition("@")
-    user = credentials.partition(":")[0]
-    return f"{scheme}{separator}{user}:***@{host}" if at else url
+    credentials, _, host = rest.rpartition("@")
+    user, _, password = credentials.partition(":")
+    return f"{scheme}{separator}{user}:***@{host}" if password else url
 
 
 def _gathered(
