@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 
 from titanflow.embedded.postgres import postgres_server
 from titanflow.embedded.redis import redis_server
+from titanflow.gateway.samples import sample_tape
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -68,8 +69,22 @@ def database(database_url: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def market_data() -> Path:
-    """The directory of recorded market data beside the repository."""
+def market_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Recorded market data in folders by kind: the directory beside the repository, else the shipped sample tapes."""
+    place = REPOSITORY.parent / "shared" / "data"
+    if place.is_dir():
+        return place
+    made = tmp_path_factory.mktemp("market_data")
+    for folder, name in (("minute_2019", "us_equity_minute_2019-02"), ("crypto", "binance_trades_20240808")):
+        tape = sample_tape(name)
+        (made / folder).mkdir()
+        (made / folder / tape.name).symlink_to(tape)
+    return made
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The directory of recorded market data beside the repository, which holds more than is shipped."""
     place = REPOSITORY.parent / "shared" / "data"
     if not place.is_dir():
         pytest.skip(f"no recorded market data at {place}")

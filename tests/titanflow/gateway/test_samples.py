@@ -30,8 +30,8 @@ def tape(catalogue: Catalogue, *names: str) -> Provider:
     return make_provider("tape", tapes=[sample_tape(name) for name in names], seed=1, options={}, catalogue=catalogue)
 
 
-def test_the_shipped_tapes_are_the_recorded_ones(market_data: Path) -> None:
-    recorded = {path.name: path.read_bytes() for path in market_data.rglob("*.csv.gz")}
+def test_the_shipped_tapes_are_the_recorded_ones(shared_data: Path) -> None:
+    recorded = {path.name: path.read_bytes() for path in shared_data.rglob("*.csv.gz")}
     for name in SAMPLE_TAPES:
         assert sample_tape(name).read_bytes() == recorded[f"{name}.csv.gz"]
 
@@ -116,8 +116,8 @@ def test_the_two_tapes_play_together_in_order_of_time(catalogue: Catalogue) -> N
     assert len(provider.instruments()) == 24
 
 
-def test_daily_bars_are_played_over_the_years(market_data: Path, catalogue: Catalogue) -> None:
-    path = market_data / "daily" / "wiki_daily_2000_2013.csv.gz"
+def test_daily_bars_are_played_over_the_years(shared_data: Path, catalogue: Catalogue) -> None:
+    path = shared_data / "daily" / "wiki_daily_2000_2013.csv.gz"
     provider = make_provider("tape", tapes=[path], seed=1, options={}, catalogue=catalogue)
     items = Feed(provider, max_gap_seconds=60).items()
     refused = [item.bad for item in items if item.bad]
