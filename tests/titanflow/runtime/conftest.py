@@ -9,8 +9,8 @@ from support.short_session import write_tape
 
 @pytest.fixture(scope="session")
 def tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two hours."""
-    return write_tape(tmp_path_factory.mktemp("tape") / "short.csv")
+    """An hour."""
+    return write_tape(tmp_path_factory.mktemp("tape") / "short.csv", minutes=60)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,306 @@
+"""Whole sessions in real processes, killed in every place: the ledger stays whole and replays identical."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import redis
+
+from projections.migrate import migrate
+from projections.verify import verify as verify_projections
+from replay.verify import verify
+from support.elsewhere import ask_elsewhere
+from support.listener import Listener
+from support.short_session import events_of, settings_of
+from support.waiting import wait_until
+from titanflow.deciders import DECIDERS
+from titanflow.domain.events import SessionEnded, TickReceived
+from titanflow.domain.types import OperatorAction
+from titanflow.embedded.postgres import postgres_server
+from titanflow.embedded.redis import redis_server
+from titanflow.embedded.servers import stop_all
+from titanflow.errors import SessionStateError
+from titanflow.gateway.lifecycle import has_ended
+from titanflow.runtime.feeds import open_feed, open_provider
+from titanflow.runtime.ledgers import CODEC, EventLedger, connect, open_ledger
+from titanflow.runtime.operator_desk import command
+from titanflow.runtime.processor import is_over
+from titanflow.runtime.session_run import SessionRun
+from titanflow.runtime.supervisor import Health
+from titanflow.settings import Settings
+
+pytestmark = pytest.mark.e2e
+
+SPEED = 2400
+Open = Callable[..., SessionRun]
+
+
+@pytest.fixture
+def open_run(redis_url: str, database: str, tmp_path: Path, tape: Path) -> Open:
+    """Opens a session on the shared servers; by default of separate services."""
+    migrate(database)
+
+    def open_one(topology: str = "services", speed: Any = SPEED, **changes: Any) -> SessionRun:
+        places = {"redis_url": redis_url, "database_url": database, "audit_log_path": tmp_path / "audit.jsonl"}
+        settings = settings_of(tmp_path, tape, topology=topology, speed=speed, **places, **changes)
+        return SessionRun.open(settings, redis_url, database)
+
+    return open_one
+
+
+def pid_of(run: SessionRun, name: str) -> int:
+    process = run.supervisor.services[name].process
+    assert process is not None
+    return process.pid
+
+
+class KillInTurn:
+    """Kills one service after another, each as soon as the ledger has grown since the last kill."""
+
+    def __init__(
+        self, run: SessionRun, names: tuple[str, ...], *, every: int = 400, sent: int = signal.SIGKILL
+    ) -> None:
+        self._run = run
+        self._left = list(names)
+        self._every = every
+        self._sent = sent
+        self._mark = every
+
+    def __call__(self) -> None:
+        service = self._run.supervisor.services[self._left[0]] if self._left else None
+        if service is not None and service.health is Health.RUNNING and self._run.observer.last_seq >= self._mark:
+            os.kill(pid_of(self._run, service.name), self._sent)
+            self._left.pop(0)
+            self._mark = self._run.observer.last_seq + self._every
+
+
+def tick_seqs(ledger: EventLedger) -> list[int]:
+    return [seq for seq, event in enumerate(events_of(ledger), 1) if type(event) is TickReceived]
+
+
+def outside_of(settings: Settings) -> list[object]:
+    """What the feed says from beginning to end."""
+    return [event for item in open_feed(settings, open_provider(settings)).items() for event in item.events]
+
+
+def assert_proven(run: SessionRun, ledger: EventLedger, database: str, *, whole_feed: bool = True) -> None:
+    """The ledger is complete and sound, decides itself again, and its projections are what it says."""
+    assert run.problem == ""
+    assert is_over(ledger)
+    assert ledger.check().problem is None
+    events = events_of(ledger)
+    assert sum(type(event) is SessionEnded for event in events) == 1
+    if whole_feed:
+        said = outside_of(run.settings)
+        assert [event for event in events if type(event) in set(map(type, said))] == said
+    verdict = verify(ledger, CODEC)
+    assert verdict.divergence is None
+    assert verdict.digest == ledger.digest()
+    report = verify_projections(database, ledger)
+    assert report.differences == ()
+    assert report.seq == ledger.last_seq()
+    assert ledger.checkpoint("mirror") == ledger.last_seq()
+
+
+def assert_audited_once(path: Path, session: str) -> None:
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    seqs = [line["seq"] for line in lines if line.get("session_id") == session]
+    assert seqs
+    assert seqs == sorted(set(seqs))
+
+
+def test_a_session_of_services_runs_to_its_end_and_replays_identical_elsewhere(
+    open_run: Open, redis_url: str, redis_client: redis.Redis, database: str, tmp_path: Path
+) -> None:
+    run = open_run()
+    looks: list[int] = []
+    with (
+        subprocess.Popen([sys.executable, "-c", "while True: pass"]) as hog,
+        Listener(redis_client, run.session, "market_data") as heard,
+    ):
+        run.run(lambda: looks.append(run.observer.last_seq))
+        hog.kill()
+        ticks = tick_seqs(run.ledger)
+        wait_until(lambda: len(heard.seqs) == len(ticks), message="every tick to be heard")
+    assert_proven(run, run.ledger, database)
+    assert_audited_once(tmp_path / "audit.jsonl", run.session)
+    assert heard.seqs == Counter(ticks)
+    assert looks[-1] == run.ledger.last_seq()
+    assert all(service.total_restarts == 0 for service in run.supervisor.services.values())
+    there = ask_elsewhere(
+        "replay", redis_url, run.session, environment={"PYTHONHASHSEED": "99", "TZ": "Asia/Kathmandu", "LC_ALL": "C"}
+    )
+    assert there["identical"]
+    assert there["digest"] == run.ledger.digest()
+
+
+def test_killing_every_service_in_turn_loses_and_doubles_nothing(
+    open_run: Open, redis_client: redis.Redis, database: str, tmp_path: Path
+) -> None:
+    run = open_run()
+    names = ("risk", "gateway", "execution", "mirror", "signal", "projector", "leaderboard")
+    with Listener(redis_client, run.session, "market_data") as heard:
+        run.run(KillInTurn(run, names))
+        ticks = tick_seqs(run.ledger)
+        wait_until(lambda: len(heard.seqs) == len(ticks), message="every tick to be heard")
+    assert {name for name, service in run.supervisor.services.items() if service.total_restarts} == set(names)
+    assert_proven(run, run.ledger, database)
+    assert_audited_once(tmp_path / "audit.jsonl", run.session)
+    assert heard.seqs == Counter(ticks)
+
+
+def test_a_decider_that_somebody_stops_too_early_is_started_again(open_run: Open, database: str) -> None:
+    run = open_run(speed=4800)
+    run.run(KillInTurn(run, ("risk", "projector"), sent=signal.SIGTERM))
+    assert run.supervisor.services["risk"].total_restarts == 1
+    assert run.supervisor.services["projector"].total_restarts == 1
+    assert_proven(run, run.ledger, database)
+
+
+def test_a_fused_session_goes_on_where_it_was_killed(open_run: Open, database: str) -> None:
+    run = open_run("fused", speed=4800)
+    commands: list[int] = []
+
+    def interfere() -> None:
+        kill()
+        if not commands and run.observer.last_seq > 2_500:
+            commands.append(command(run.ledger, OperatorAction.LIQUIDATE, "ada"))
+
+    kill = KillInTurn(run, ("fused",), every=1_000)
+    run.run(interfere)
+    assert run.supervisor.services["fused"].total_restarts == 1
+    assert commands
+    assert_proven(run, run.ledger, database)
+
+
+def test_a_duration_shorter_than_the_start_up_ends_the_session_in_good_order(open_run: Open, database: str) -> None:
+    run = open_run(feed={"duration": 0.01})
+    run.run(lambda: None)
+    (end,) = [event for event in events_of(run.ledger) if isinstance(event, SessionEnded)]
+    assert end.reason == "stopped"
+    assert all(service.total_restarts == 0 for service in run.supervisor.services.values())
+    assert_proven(run, run.ledger, database, whole_feed=False)
+
+
+def test_a_stop_while_the_gateway_is_restarting_reaches_the_next_one(open_run: Open, database: str) -> None:
+    run = open_run(speed=600)
+    kill = KillInTurn(run, ("gateway",))
+    once = threading.Event()
+    before = signal.getsignal(signal.SIGTERM)
+
+    def stop_once() -> None:
+        if not once.is_set() and run.supervisor.services["gateway"].total_restarts:
+            once.set()
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            kill()
+
+    run.run(stop_once)
+    assert once.is_set()
+    (end,) = [event for event in events_of(run.ledger) if isinstance(event, SessionEnded)]
+    assert end.reason == "stopped"
+    assert signal.getsignal(signal.SIGTERM) is before, "the run kept its signal handlers"
+    assert_proven(run, run.ledger, database, whole_feed=False)
+
+
+def test_a_session_that_breaks_down_stays_open_and_is_resumed(open_run: Open, redis_url: str, database: str) -> None:
+    run = open_run(runtime={"restart_limit": 0})
+    run.run(KillInTurn(run, ("execution",)))
+    assert "execution" in run.problem
+    assert "--resume" in run.problem
+    assert not has_ended(run.ledger)
+    assert verify(run.ledger, CODEC).identical
+    again = SessionRun.resume(run.settings, redis_url, database, run.session)
+    again.run(lambda: None)
+    assert_proven(again, again.ledger, database)
+
+
+def test_one_session_is_supervised_once(open_run: Open, redis_url: str, database: str) -> None:
+    run = open_run(speed=4800)
+    refused: list[str] = []
+
+    def try_again() -> None:
+        if not refused:
+            other = SessionRun.resume(run.settings, redis_url, database, run.session)
+            with pytest.raises(SessionStateError, match="being run by another process") as error:
+                other.run(lambda: None)
+            refused.append(str(error.value))
+
+    run.run(try_again)
+    assert refused
+    assert_proven(run, run.ledger, database)
+
+
+# --- with servers of its own, which are killed -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A short path, which any account may enter."""
+    place = Path(tempfile.mkdtemp(prefix="tf-"))
+    place.chmod(0o711)
+    yield place
+    stop_all(place)
+    shutil.rmtree(place)
+
+
+def test_killing_redis_and_postgres_in_mid_session_loses_and_doubles_nothing(home: Path, tape: Path) -> None:
+    # Synced at every write: with `everysec` a killed server may lose what it has acknowledged while a sync was slow.
+    redis_place, postgres_place = redis_server(home, appendfsync="always"), postgres_server(home)
+    redis_url, database = redis_place.start(), postgres_place.start()
+    migrate(database)
+    run = SessionRun.open(settings_of(home, tape, topology="services", speed=SPEED), redis_url, database)
+    killed: list[str] = []
+
+    def crash() -> None:
+        for name, server, mark in (("Redis", redis_place, 1_000), ("PostgreSQL", postgres_place, 2_500)):
+            pid = server.read_pid()
+            if name not in killed and run.observer.last_seq > mark and pid is not None:
+                for child in psutil.Process(pid).children() if name == "PostgreSQL" else ():
+                    child.kill()
+                os.kill(pid, signal.SIGKILL)
+                killed.append(name)
+                return
+
+    run.run(crash)
+    assert killed == ["Redis", "PostgreSQL"]
+    assert sum(run.guard.restarts.values()) == 2
+    assert_proven(run, open_ledger(connect(redis_url), run.session), database)
+
+
+def test_a_killed_supervisor_leaves_a_session_that_is_resumed(home: Path, tape: Path, session_id: str) -> None:
+    redis_url, database = redis_server(home).start(), postgres_server(home).start()
+    migrate(database)
+    arguments = ["live", "--session", session_id, "--tape", str(tape), "--speed", str(SPEED), "--json"]
+    environment = {**os.environ, "TITANFLOW_HOME": str(home)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "titanflow", *arguments],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as live:
+        client = connect(redis_url)
+        counter = f"titanflow:{{{session_id}}}:seq"
+        wait_until(lambda: int(client.get(counter) or 0) > 1_000, timeout=60, message="a session under way")  # type: ignore[arg-type]
+        services = psutil.Process(live.pid).children()
+        live.kill()
+    assert len(services) == len(DECIDERS) + 3
+    ledger = open_ledger(client, session_id)
+    assert not has_ended(ledger)
+    settings = settings_of(home, tape, topology="services")
+    run = SessionRun.resume(settings, redis_url, database, session_id)
+    run.run(lambda: None)
+    assert not [service for service in services if service.is_running() and service.status() != psutil.STATUS_ZOMBIE]
+    assert_proven(run, ledger, database)
