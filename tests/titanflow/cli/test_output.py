@@ -1,0 +1,90 @@
+"""Tables on narrow and wide terminals, and numbers as people and programs read them."""
+
+import json
+from decimal import Decimal
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+
+from titanflow.cli.output import (
+    Column,
+    dollars,
+    moment,
+    number,
+    percent,
+    price,
+    print_json,
+    shares,
+    signed_dollars,
+    small_dollars,
+    table,
+)
+from titanflow.cli.standings import record_of, standings_table
+from titanflow.domain.events import Standing
+from titanflow.domain.types import SCALE, TradingStatus
+
+
+def standing(contender: str) -> Standing:
+    return Standing(
+        contender=contender, status=TradingStatus.MANUAL_APPROVAL, cash=1_234_567 * SCALE, equity=1_234_567 * SCALE,
+        realized_pnl=-12_345 * SCALE, unrealized_pnl=5 * SCALE // 2, fees=SCALE, gross_exposure=0, open_positions=3,
+        fills=1234, trades=617, wins=300, traded_notional=0, total_return=-SCALE // 100, max_drawdown=SCALE // 8,
+        profit_factor=0.9, sharpe=-1.5, sortino=None, calmar=-0.2, exposure=SCALE // 2, turnover=3 * SCALE,
+    )  # fmt: skip
+
+
+def printed(made: Table, width: int) -> list[str]:
+    console = Console(width=width, no_color=True, legacy_windows=False)
+    with console.capture() as capture:
+        console.print(made)
+    return [line.rstrip() for line in capture.get().splitlines()]
+
+
+@pytest.mark.parametrize("width", [70, 80, 100, 132, 200])
+def test_the_leaderboard_fits_a_terminal_without_cutting_what_it_shows(width: int) -> None:
+    rows = [record_of(standing(name)) for name in ("sma-fast-eurusd", "rsi")]
+    lines = printed(standings_table(rows, {"rsi": "Reversion RSI 14, minutes"}, width), width)
+    assert len(lines) == 4, "a title, a header and one line a contender"
+    assert max(map(cell_len, lines)) <= width
+    assert "…" not in "".join(lines)
+    assert all(word in lines[1] for word in ("contender", "equity", "P&L", "status"))
+    assert "1,234,567.00" in lines[2]
+    assert "-12,343.50" in lines[2], "realized and unrealized, less fees"
+
+
+def test_a_wide_leaderboard_has_every_column() -> None:
+    (_, header, line) = printed(standings_table([record_of(standing("rsi"))], {"rsi": "Reversion"}, 400), 400)
+    assert header.split("  ")[0] == "#"
+    assert all(word in header for word in ("model", "win rate", "Sortino", "Calmar", "exposure", "turnover"))
+    assert all(cell in line for cell in ("Reversion", "49%", "-1.00%", "12.50%", "300.00%", "manual approval"))
+
+
+def test_a_table_gives_up_the_columns_that_can_be_spared_most_first() -> None:
+    columns = (Column("a"), Column("bbbb", 1), Column("cccc", 2), Column("dd"))
+    rows = [("1", "2", "3", "4")]
+    assert printed(table("", columns, rows, 17), 80)[0].split() == ["a", "bbbb", "cccc", "dd"]
+    assert printed(table("", columns, rows, 16), 80)[0].split() == ["a", "bbbb", "dd"]
+    assert printed(table("", columns, rows, 3), 80)[0].split() == ["a", "dd"]
+
+
+def test_long_text_folds_instead_of_being_cut() -> None:
+    lines = printed(table("", (Column("id"), Column("detail", folds=True)), [("7", "word " * 20)], 40), 40)
+    assert sum(line.count("word") for line in lines) == 20
+
+
+def test_numbers_are_written_as_people_write_them() -> None:
+    assert dollars(Decimal("1234567.891")) == "1,234,567.89"
+    assert (signed_dollars(Decimal(3)).plain, str(signed_dollars(Decimal("-3.5")).style)) == ("+3.00", "red")
+    assert [price(Decimal(text)) for text in ("24.7983", "5", "1000.10")] == ["24.7983", "5.00", "1,000.10"]
+    assert [small_dollars(Decimal(text)) for text in ("0.003480", "0.16")] == ["0.0035", "0.16"]
+    assert [shares(Decimal(text)) for text in ("1500.000000000", "0.050000000", "0E-9")] == ["1,500", "0.05", "0"]
+    assert percent(Decimal("0.0123")) == "1.23%"
+    assert (number(None), number(1.239)) == ("–", "1.24")
+    assert (moment(0), moment(1_549_895_400_123_999_999)) == ("–", "2019-02-11 14:30:00.123")
+
+
+def test_json_keeps_every_decimal_as_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"a": Decimal("0E-9"), "b": [Decimal("1234567.500000000")], "c": ({"d": Decimal("1E+3")},), "e": None})
+    assert json.loads(capsys.readouterr().out) == {"a": "0", "b": ["1234567.5"], "c": [{"d": "1000"}], "e": None}

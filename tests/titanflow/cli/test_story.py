@@ -1,0 +1,168 @@
+"""Events as people read them: dollars, shares and reasons instead of 1e-9 integers."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+
+from support.any_event import events
+from titanflow.cli.show import event_fields, event_line
+from titanflow.cli.story import details, sentence
+from titanflow.cli.units import CONTEXT_NUMBERS, context_numbers
+from titanflow.domain.events import (
+    Event,
+    Explanation,
+    KillSwitchTripped,
+    OrderApproved,
+    OrderDenied,
+    OrderFilled,
+    OrderSubmitted,
+    SignalGenerated,
+    TickReceived,
+)
+from titanflow.domain.types import (
+    SCALE,
+    DenialCode,
+    ExecutionMode,
+    KillTrigger,
+    OrderPurpose,
+    OrderType,
+    Side,
+)
+
+SOURCE = Path(__file__).resolve().parents[3] / "src" / "titanflow"
+AT = 1_549_895_400_000_000_000
+NAMES = {"sma": "Crossover 5/20"}
+
+SIGNAL = SignalGenerated(
+    cause=1, at=AT, contender="sma", instrument="BAC.XNYS", side=Side.BUY, confidence=0.56, price=28_390_000_000,
+    atr=50_000_000, order_type=OrderType.MARKET, order_price=0, features=(("rsi", 51.925),),
+    explanation=Explanation("rule_contributions", 0.0, 1.25, (("crossing", 1.0), ("momentum", 0.25))),
+    model_hash="9e85f8eb",
+)  # fmt: skip
+APPROVED = OrderApproved(
+    cause=2, at=AT, order_id="o1", contender="sma", instrument="BAC.XNYS", side=Side.BUY, quantity=352 * SCALE,
+    order_type=OrderType.MARKET, order_price=0, stop_price=28_330_000_000, purpose=OrderPurpose.ENTRY,
+    decision_price=28_390_000_000, confidence=0.56, signal=2,
+    context=(("equity", 100_000 * SCALE), ("risk_room", 16_666_666_666_666), ("exposure_room", 99_999 * SCALE)),
+)  # fmt: skip
+SUBMITTED = OrderSubmitted(
+    cause=3, at=AT, order_id="s1", parent_id="o1", contender="sma", instrument="BAC.XNYS", side=Side.SELL,
+    quantity=352 * SCALE, order_type=OrderType.STOP, order_price=28_330_000_000, purpose=OrderPurpose.STOP_LOSS,
+    decision_price=28_330_000_000, active_at=AT + 108_000_000, mode=ExecutionMode.PAPER,
+)  # fmt: skip
+FILLED = OrderFilled(
+    cause=4, at=AT, fill_id="f1", order_id="s1", contender="sma", instrument="BAC.XNYS", side=Side.SELL,
+    quantity=100 * SCALE, price=28_300_000_000, fee=3_480_000, slippage=-30_000_000, remaining=252 * SCALE,
+    purpose=OrderPurpose.STOP_LOSS, realized_pnl=-9 * SCALE, mode=ExecutionMode.PAPER,
+)  # fmt: skip
+DENIED = OrderDenied(
+    cause=2, at=AT, contender="sma", instrument="BAC.XNYS", side=Side.BUY, signal=2, order_id="",
+    code=DenialCode.LOW_CONFIDENCE, context=(("confidence", 0.2), ("minimum", 0.25)),
+)  # fmt: skip
+
+
+def test_a_tick_is_told_in_shares_and_dollars() -> None:
+    tick = TickReceived(AT, "BTCUSDT.BINANCE-SPOT", 61_234_500_000_000, 1_250_000)
+    assert sentence(tick, NAMES) == "BTCUSDT.BINANCE-SPOT traded: 0.00125 at 61,234.50"
+
+
+def test_a_signal_is_told_with_its_reasons() -> None:
+    assert sentence(SIGNAL, NAMES) == "sma (Crossover 5/20) signalled BUY BAC.XNYS at 28.39, confidence 56%"
+    told = dict(details(SIGNAL))
+    assert told["because"] == "crossing +1.000 · momentum +0.250"
+    assert "make +1.250" in told["score"]
+    assert told["saw"] == "rsi 51.925"
+
+
+def test_an_approval_is_told_with_its_size_its_worth_its_stop_and_its_limits() -> None:
+    # 352 shares at 28.39 are 9,993.28 dollars.
+    assert sentence(APPROVED, NAMES) == (
+        "risk approved BUY 352 BAC.XNYS at the market (about $9,993.28) to enter, stop at 28.33"
+    )
+    limits = dict(details(APPROVED))["limits"]
+    assert limits == "equity $100,000.00 · risk room 16,666.6667 · exposure room $99,999.00"
+
+
+def test_an_order_is_told_with_its_latency() -> None:
+    text = sentence(SUBMITTED, NAMES)
+    assert text.startswith("SELL 352 BAC.XNYS stop 28.33 went to the paper market as protective stop")
+    assert "after 108 ms" in text
+
+
+def test_a_fill_is_told_in_dollars_and_its_slippage_as_better_or_worse() -> None:
+    assert (
+        sentence(FILLED, NAMES) == "filled SELL 100 BAC.XNYS at 28.30 = $2,830.00, fee $0.0035; 252 still to fill, f1"
+    )
+    told = dict(details(FILLED))
+    assert told["slippage"] == "0.03 a share worse than the decision's price, $3.00 in all"
+    assert told["realized"].startswith("-$9.00")
+
+
+def test_a_denial_is_told_with_its_meaning_and_its_numbers() -> None:
+    assert sentence(DENIED, NAMES) == "risk denied BUY BAC.XNYS: LOW_CONFIDENCE"
+    assert dict(details(DENIED)) == {
+        "meaning": "The signal's confidence is below the minimum.",
+        "numbers": "confidence 0.2 · minimum 0.25",
+    }
+
+
+def test_one_line_of_the_ledger_shows_dollars_and_leaves_out_what_is_not_there() -> None:
+    line = event_line(FILLED)
+    assert all(part in line for part in ("fee=$0.0035", "slippage=-0.03", "realized_pnl=$-9.00", "quantity=100"))
+    assert "order_price" not in event_line(APPROVED), "a market order has none"
+    assert "(confidence 0.2 · minimum 0.25)" in event_line(DENIED)
+    tripped = KillSwitchTripped(9, AT, "", KillTrigger.DRAWDOWN, 96 * SCALE, 100 * SCALE, 40_000_000, 2)
+    assert "drawdown=4.00% consecutive_losses=2" in event_line(tripped)
+
+
+def test_programs_get_every_field_in_its_own_unit() -> None:
+    assert event_fields(FILLED)["fee"] == 3_480_000
+    assert list(event_fields(FILLED)) == list(OrderFilled.__struct_fields__)
+
+
+@pytest.mark.parametrize(
+    ("code", "value", "text"),
+    [
+        (DenialCode.ORDER_RATE, 30, "limit 30"),
+        (DenialCode.ORDER_VALUE, 50_000 * SCALE, "limit $50,000.00"),
+        (DenialCode.CONCENTRATION, SCALE // 5, "limit 20.00%"),
+    ],
+)
+def test_a_limit_has_the_unit_of_what_it_limits(code: DenialCode, value: int, text: str) -> None:
+    assert context_numbers((("limit", value),), code) == text
+
+
+def named_numbers() -> Iterator[str]:
+    """Names of the numbers that risk and execution put into the context of a verdict, as their source has them."""
+    for room in ("risk", "execution"):
+        for path in (SOURCE / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) in ("Denial", "Refusal"):
+                    yield from _names_in(node)
+                if isinstance(node, ast.keyword) and node.arg == "context":
+                    yield from _names_in(node)
+                if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("context", "numbers"):
+                    yield from _names_in(node)
+
+
+def _names_in(node: ast.AST) -> Iterator[str]:
+    for pair in ast.walk(node):
+        if isinstance(pair, ast.Tuple) and len(pair.elts) == 2 and isinstance(pair.elts[0], ast.Constant):
+            yield str(pair.elts[0].value)
+
+
+def test_every_number_behind_a_verdict_has_a_unit() -> None:
+    names = set(named_numbers())
+    assert {"equity", "limit", "buying_power", "entries_until"} <= names, "the source is not read rightly"
+    assert names <= set(CONTEXT_NUMBERS)
+
+
+@settings(max_examples=150, deadline=None)
+@given(events())
+def test_every_event_of_the_vocabulary_can_be_told(event: Event) -> None:
+    assert type(event).__name__ in event_line(event)
+    assert sentence(event, NAMES)
+    assert all(label and text is not None for label, text in details(event))
