@@ -62,13 +62,13 @@ def rates(count: int, timings: list[Timing]) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def server() -> Iterator[tuple[str, Path]]:
+def server(*, tcp: bool = False) -> Iterator[tuple[str, Path]]:
     """URL of a Redis of our own, as sessions run on it, and a home directory; both go away."""
     with tempfile.TemporaryDirectory(prefix="tf-") as home:
         embedded = redis_server(Path(home))
         try:
-            embedded.start()
-            yield embedded.socket_url or embedded.start(), Path(home)
+            loopback = embedded.start()
+            yield loopback if tcp else embedded.socket_url or loopback, Path(home)
         finally:
             embedded.stop()
 
