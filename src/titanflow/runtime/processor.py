@@ -16,8 +16,12 @@ log = structlog.get_logger()
 IDLE_WAIT_S = 0.25
 SETTLE_WAIT_S = 0.02
 """How long a reader with an unmoved checkpoint, or after the session's end, waits for more before it moves on."""
-MOVE_EVERY_S = 0.02
-"""A checkpoint without decisions moves at most so often: it tells others how far this decider is."""
+MOVE_EVERY_S = 0.1
+MOVE_EVERY_EVENTS = 1000
+"""A checkpoint without decisions moves so often, whichever comes first: it tells others how far this decider is.
+
+Seldom, for each move is a write that every server and process shares its processor with, while ticks want it.
+"""
 
 
 class Processor:
@@ -62,7 +66,8 @@ class Processor:
     def _process(self, blocks: Sequence[Block[Event]]) -> None:
         decisions = [event for block in blocks for event in self._decide(block)]
         self._position = blocks[-1].last
-        if decisions or time.monotonic() - self._moved_at >= MOVE_EVERY_S:
+        behind = self._position - self._checkpoint
+        if decisions or behind >= MOVE_EVERY_EVENTS or time.monotonic() - self._moved_at >= MOVE_EVERY_S:
             self._append(decisions)
 
     def _decide(self, block: Block[Event]) -> list[Event]:
