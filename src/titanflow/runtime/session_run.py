@@ -169,8 +169,8 @@ def open_run(settings: Settings, redis_url: str, session: str | None) -> OpenedR
 
 
 def _is_complete(ledger: EventLedger) -> bool:
-    """Whether the session has ended, all is decided, and the mirror has told of it."""
-    return is_over(ledger) and ledger.checkpoint("mirror") >= ledger.last_seq()
+    """Whether the session has ended, all is decided, and the mirror, where one began (a backtest has none), told it."""
+    return is_over(ledger) and ledger.checkpoint("mirror") in (0, ledger.last_seq())
 
 
 def _environment(settings: Settings, redis_url: str, database_url: str) -> dict[str, str]:
