@@ -2,6 +2,7 @@
 
 from importlib.resources import files
 
+from titanflow.domain.events import SessionStarted
 from titanflow.domain.session_settings import ContenderSpec
 from titanflow.errors import InputError, SettingsError
 from titanflow.gateway.catalogue import load_catalogue
@@ -30,9 +31,17 @@ def open_provider(settings: Settings) -> Provider:
     )
 
 
-def open_feed(settings: Settings, provider: Provider) -> Feed:
-    """The feed of a provider, with the limits of the settings."""
-    return Feed(provider, silence_seconds=settings.feed.silence_seconds, max_gap_seconds=settings.feed.max_gap_seconds)
+def open_feed(settings: Settings, provider: Provider, started: SessionStarted | None = None) -> Feed:
+    """The feed of a provider, with the limits of the settings.
+
+    A session that `started` already has recorded its calendars; to ask the library again takes a second of imports.
+    """
+    return Feed(
+        provider,
+        calendars=started.calendars if started else None,
+        silence_seconds=settings.feed.silence_seconds,
+        max_gap_seconds=settings.feed.max_gap_seconds,
+    )
 
 
 def open_contenders(settings: Settings, provider: Provider) -> tuple[ContenderSpec, ...]:

@@ -20,6 +20,8 @@ from titanflow.settings import Settings
 log = structlog.get_logger()
 
 LOOK_FOR_END_EVERY_S = 0.2
+STOPPED_PATIENCE_S = 1.0
+"""How long a projector that was told to stop waits for a database that is away; its next start catches up."""
 STOPPED_EXIT_CODE = 143
 """Of a service that was asked to stop before its session was over, as the shell has it for SIGTERM: not done."""
 
@@ -41,9 +43,9 @@ def run_gateway(job: Job) -> None:
     from titanflow.gateway.service import GatewayService
     from titanflow.runtime.feeds import open_feed, open_provider
 
-    session_started(job.ledger)
+    started = session_started(job.ledger)
     settings = load_run(job.settings.home, job.ledger.session)
-    feed = open_feed(settings, open_provider(settings))
+    feed = open_feed(settings, open_provider(settings), started)
     gateway = GatewayService(
         job.ledger,
         feed,
@@ -62,7 +64,7 @@ def run_fused(job: Job) -> None:
     from titanflow.runtime.fused_run import FusedRun
 
     settings = load_run(job.settings.home, job.ledger.session)
-    feed = open_feed(settings, open_provider(settings))
+    feed = open_feed(settings, open_provider(settings), session_started(job.ledger))
     FusedRun(job.ledger, feed).run(pace=Pace(settings.feed.speed), stop=job.stop)
 
 
@@ -77,12 +79,11 @@ def run_decider(name: str, job: Job) -> None:
 
 def run_projector(job: Job) -> None:
     """Fold the ledger into Postgres."""
-    from projections.projector import Projector
+    from projections.projector import PATIENCE_S, Projector
 
-    projector = Projector(job.database_url, job.ledger)
-    projector.run(_until_quiet(job))
-    projector.catch_up()
-    projector.close()
+    with Projector(job.database_url, job.ledger) as projector:
+        projector.run(_until_quiet(job))
+        projector.catch_up(STOPPED_PATIENCE_S if job.stop.is_set() else PATIENCE_S)
     _answer_for_the_end(job)
 
 
