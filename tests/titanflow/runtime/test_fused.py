@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import cast
 
@@ -11,11 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eventstore.errors import FencedError
-from eventstore.ledger import Move
 from eventstore.sessions import Sessions
 from replay.verify import verify
 from support.mortal_ledger import KilledError, MortalLedger
-from support.short_session import events_of, open_fused, play_fused, settings_of
+from support.short_session import events_of, open_fused, play_fused, settings_of, write_session
 from titanflow.deciders import DECIDERS
 from titanflow.domain.events import OperatorCommanded, SessionEnded, SessionStarted
 from titanflow.domain.types import OperatorAction
@@ -172,17 +172,16 @@ def test_a_session_that_was_never_opened_is_not_fed(
     assert ledger.last_seq() == 0
 
 
+@pytest.mark.parametrize("answered", [False, True], ids=["nothing-said-on-the-end", "answers-to-the-end-recorded"])
 def test_decisions_owed_when_a_session_was_killed_after_its_end_are_made_up_for(
-    feed: Callable[[], Feed], whole: EventLedger, redis_client: redis.Redis, session_id: str
+    feed: Callable[[], Feed], whole: EventLedger, redis_client: redis.Redis, session_id: str, answered: bool
 ) -> None:
-    # A ledger in which every decider but one has said its last, as separate services leave it.
     events = events_of(whole)
-    last_decided = next(n for n in range(len(events), 0, -1) if isinstance(events[n - 1], SessionEnded))
-    ledger = new_ledger(redis_client, session_id)
-    ledger.append(events[:last_decided], [Move("session", 0, 1)])
-    ledger.append([], [Move("session", 1, 2)])
-    for name in DECIDERS:
-        ledger.append([], [Move(name, 0, last_decided - 1)])
+    end = next(seq for seq, event in enumerate(events, 1) if isinstance(event, SessionEnded))
+    answers = list(takewhile(lambda event: event.cause == end, events[end:]))  # type: ignore[attr-defined]
+    assert answers
+    recorded, checkpoint = (events[: end + len(answers)], end) if answered else (events[:end], end - 1)
+    ledger = write_session(redis_client, session_id, recorded, checkpoints=dict.fromkeys(DECIDERS, checkpoint))
     assert has_ended(ledger)
     assert not is_over(ledger)
     FusedRun(ledger, feed()).run()

@@ -16,7 +16,7 @@ from eventstore.errors import FencedError
 from eventstore.ledger import Move
 from replay.verify import verify
 from support.mortal_ledger import KilledError, MortalLedger
-from support.short_session import events_of, open_fused, play_fused, settings_of
+from support.short_session import events_of, open_fused, play_fused, settings_of, write_session
 from titanflow.deciders import DECIDERS, owners
 from titanflow.domain.events import Event, SignalGenerated
 from titanflow.gateway.lifecycle import ENDING, OPENING
@@ -115,14 +115,20 @@ class Team:
         self._lifetimes = lifetimes
         self.deaths = 0
         self.failures: list[BaseException] = []
+        self._threads = [threading.Thread(target=self._live, args=(name,), daemon=True) for name in DECIDERS]
 
     def run(self) -> None:
-        threads = [threading.Thread(target=self._live, args=(name,), daemon=True) for name in DECIDERS]
-        for thread in threads:
+        self.start()
+        self.join()
+
+    def start(self) -> None:
+        for thread in self._threads:
             thread.start()
-        for thread in threads:
+
+    def join(self) -> None:
+        for thread in self._threads:
             thread.join(60)
-        assert not any(thread.is_alive() for thread in threads)
+        assert not any(thread.is_alive() for thread in self._threads)
 
     def _live(self, name: str) -> None:
         try:
@@ -210,3 +216,25 @@ def test_a_ledger_is_quiet_only_once_every_decider_has_read_all_of_it(
     assert not is_over(ledger)
     ledger.append(outside[10:11], [Move("gateway", 10, 11)])
     assert not is_quiet(ledger)
+
+
+def test_a_decider_started_before_the_session_is_opened_waits_for_it(
+    redis_client: redis.Redis, session_id: str, outside: list[Event]
+) -> None:
+    team = Team(redis_client, session_id, {})
+    team.start()
+    ledger = new_ledger(redis_client, session_id)
+    feed(ledger, outside)
+    team.join()
+    assert not team.failures
+    assert is_over(ledger)
+    assert verify(ledger, CODEC).identical
+
+
+@pytest.mark.parametrize("name", DECIDERS)
+def test_a_decider_restarted_after_the_end_says_nothing_more_and_ends(
+    redis_client: redis.Redis, session_id: str, whole: Sequence[Event], name: str
+) -> None:
+    ledger = write_session(redis_client, session_id, whole)
+    Processor(ledger, name, lambda: False).run()
+    assert ledger.last_seq() == len(whole)
