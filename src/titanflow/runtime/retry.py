@@ -6,6 +6,7 @@ from typing import NamedTuple
 from eventstore.dead_letters import DeadLetter
 from eventstore.errors import FencedError
 from eventstore.ledger import Move
+from titanflow.domain.instruments import Instrument
 from titanflow.errors import InputError
 from titanflow.gateway.bad_ticks import BadTick
 from titanflow.gateway.lifecycle import SESSION, WHILE_OPEN, has_ended
@@ -37,22 +38,25 @@ def retry_dead_letters(ledger: EventLedger, letter: str | None = None) -> list[O
     if letter is not None and not letters:
         raise InputError(f"dead letter {letter!r}: session {ledger.session!r} has none of this id")
     instruments = session_started(ledger).instruments
-    outcomes = []
-    for one in letters:
-        verdict = retry(one.payload, instruments, last_event_time(ledger))
+    return [_retry_one(ledger, one, instruments) for one in letters]
+
+
+def _retry_one(ledger: EventLedger, letter: DeadLetter, instruments: Iterable[Instrument]) -> Outcome:
+    entered = f"dead-letter:{letter.id}"
+    seq, reason = 0, "had entered the ledger before"
+    # An earlier retry may have been cut off between its append and taking the letter away.
+    if not ledger.checkpoint(entered):
+        verdict = retry(letter.payload, instruments, last_event_time(ledger))
         if isinstance(verdict, BadTick):
-            outcomes.append(Outcome(one.id, 0, f"{verdict.reason}: {verdict.detail}"))
-            continue
+            return Outcome(letter.id, 0, f"{verdict.reason}: {verdict.detail}")
         try:
-            (seq,) = ledger.append([verdict], [WHILE_OPEN, Move(f"dead-letter:{one.id}", 0, 1)])
+            (seq,) = ledger.append([verdict], [WHILE_OPEN, Move(entered, 0, 1)])
+            reason = ""
         except FencedError as error:
             if error.name == SESSION:
                 raise ended_meanwhile(ledger, "retry") from error
-            # An earlier retry got it into the ledger and was cut off before it could take the letter away.
-            seq = 0
-        ledger.dead_letters.remove(one.id)
-        outcomes.append(Outcome(one.id, seq, "" if seq else "had entered the ledger before"))
-    return outcomes
+    ledger.dead_letters.remove(letter.id)
+    return Outcome(letter.id, seq, reason)
 
 
 def _all(ledger: EventLedger) -> Iterable[DeadLetter]:

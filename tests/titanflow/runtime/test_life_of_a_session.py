@@ -88,8 +88,12 @@ def test_a_session_is_resumed_with_its_own_settings_on_the_servers_of_today(
 
 def test_a_complete_session_is_not_resumed(redis_url: str, tmp_path: Path, tape: Path) -> None:
     ledger = play_fused(redis_url, tmp_path, tape)
-    resume(tmp_path, tape, redis_url, ledger.session)  # the mirror has told nobody yet
-    ledger.append([], [Move("mirror", 0, ledger.last_seq())])
+    with pytest.raises(SessionStateError, match="has ended"):
+        resume(tmp_path, tape, redis_url, ledger.session)
+    last = ledger.last_seq()
+    ledger.append([], [Move("mirror", 0, last - 1)])
+    resume(tmp_path, tape, redis_url, ledger.session)  # the mirror has not told all of it
+    ledger.append([], [Move("mirror", last - 1, last)])
     with pytest.raises(SessionStateError, match="has ended"):
         resume(tmp_path, tape, redis_url, ledger.session)
 

@@ -1,0 +1,70 @@
+"""What is shown of a running session is what its ledger says."""
+
+from collections import Counter
+
+import pytest
+import redis
+
+from support.projected_session import CONTENDERS, eventful_session
+from support.short_session import write_session
+from titanflow.domain.events import (
+    KillSwitchTripped,
+    LeaderboardPublished,
+    OrderApproved,
+    OrderDenied,
+    OrderFilled,
+    OrderHeld,
+    SessionStarted,
+    TickReceived,
+    tag_of,
+)
+from titanflow.domain.types import Side
+from titanflow.runtime.observer import Observer
+
+
+@pytest.fixture(params=[1, 1000])
+def observer(request: pytest.FixtureRequest, redis_client: redis.Redis, session_id: str) -> Observer:
+    ledger = write_session(redis_client, session_id, eventful_session(), sizes=lambda: request.param)
+    seen = Observer()
+    for block in ledger.read():
+        seen.feed(block)
+    return seen
+
+
+def test_it_counts_every_event_by_its_kind(observer: Observer) -> None:
+    events = eventful_session()
+    assert observer.counts() == Counter(tag_of(type(event)) for event in events)
+    assert observer.count(TickReceived, OrderFilled) == sum(type(e) in (TickReceived, OrderFilled) for e in events)
+    assert observer.last_seq == len(events)
+
+
+def test_it_knows_beginning_and_end(observer: Observer) -> None:
+    first = eventful_session()[0]
+    assert isinstance(first, SessionStarted)
+    assert observer.started == first
+    assert observer.first_at == first.at
+    assert observer.at == max(event.at for event in eventful_session())  # type: ignore[attr-defined]
+    assert observer.ended
+
+
+def test_positions_are_the_sum_of_the_fills_without_the_flat_ones(observer: Observer) -> None:
+    fills = [event for event in eventful_session() if isinstance(event, OrderFilled)]
+    held: Counter[tuple[str, str]] = Counter()
+    for fill in fills:
+        held[fill.contender, fill.instrument] += fill.quantity if fill.side is Side.BUY else -fill.quantity
+    assert observer.positions == {key: quantity for key, quantity in held.items() if quantity}
+    assert {contender for contender, _ in held} <= {spec.id for spec in CONTENDERS}
+
+
+def test_orders_wait_until_somebody_or_time_decides(observer: Observer) -> None:
+    events = eventful_session()
+    held = [event.order_id for event in events if isinstance(event, OrderHeld)]
+    decided = {event.order_id for event in events if isinstance(event, OrderApproved | OrderDenied)}
+    assert held
+    assert list(observer.held) == [order for order in held if order not in decided]
+
+
+def test_it_shows_the_last_standings_and_every_trip(observer: Observer) -> None:
+    events = eventful_session()
+    assert observer.leaderboard == [event for event in events if isinstance(event, LeaderboardPublished)][-1]
+    assert observer.tripped == [event for event in events if isinstance(event, KillSwitchTripped)]
