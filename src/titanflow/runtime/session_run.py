@@ -89,13 +89,13 @@ class SessionRun:
         """
         lock = FileLock(run_directory(self.settings.home, self.session) / "supervisor.lock")
         try:
-            lock.acquire(timeout=0)
+            held = lock.acquire(timeout=0)
         except Timeout:
             raise SessionStateError(
                 f"session {self.session!r} is being run by another process of this machine"
             ) from None
         deadline = time.monotonic() + (self.settings.feed.duration or float("inf"))
-        with lock, stopping_on_signals() as stop, self.guard:
+        with held, stopping_on_signals() as stop, self.guard:
             try:
                 self.supervisor.start()
                 while not self.supervisor.done and not self.problem:
