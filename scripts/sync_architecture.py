@@ -19,7 +19,7 @@ from titanflow.gateway.bad_ticks import reasons_table
 from titanflow.gateway.providers.registry import PROVIDERS
 from titanflow.risk.codes import codes_table
 from titanflow.runtime.feeds import SHIPPED_CONTENDERS
-from titanflow.settings import LEGACY_VARIABLES, Settings, setting_names
+from titanflow.settings import LEGACY_VARIABLES, allowed_values, field_of, setting_names, shown
 from titanflow.signal.strategies import STRATEGIES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -93,20 +93,17 @@ def events() -> str:
 
 
 def settings() -> str:
-    """Every setting with its default and older names."""
+    """Every setting with its default, its range and its older names."""
     older: dict[str, list[str]] = {}
     for variable, name in LEGACY_VARIABLES.items():
         older.setdefault(name, []).append(f"`{variable}`")
     rows = []
     for name in setting_names():
-        *sections, last = name.split(".")
-        model = Settings
-        for section in sections:
-            model = model.model_fields[section].annotation  # type: ignore[assignment]
-        field = model.model_fields[last]
-        default = "" if name == "home" else str(field.get_default(call_default_factory=True))
-        rows.append((f"`{name}`", default or "–", field.description or "", ", ".join(older.get(name, []))))
-    return table(("setting", "default", "meaning", "older variable"), rows)
+        field = field_of(name)
+        default = "the user's data directory" if name == "home" else shown(field.get_default())
+        meaning = field.description or ""
+        rows.append((f"`{name}`", default or "–", allowed_values(name), meaning, ", ".join(older.get(name, []))))
+    return table(("setting", "default", "may be", "meaning", "older variable"), rows)
 
 
 BLOCKS: Mapping[str, Callable[[], str]] = {

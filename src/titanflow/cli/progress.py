@@ -31,6 +31,7 @@ BAR_WIDTH = 30
 _STYLES = {Health.RUNNING: "green", Health.WAITING: "yellow", Health.DONE: "dim", Health.FAILED: "bold red"}
 
 
+_ILL = (Health.WAITING, Health.FAILED)
 _COUNTED: Mapping[str, type[Event]] = {
     "ticks": TickReceived,
     "signals": SignalGenerated,
@@ -87,7 +88,7 @@ class SessionView:
         if self._live:
             self._live.update(self.screen(messages.width), refresh=True)
         else:
-            note("  ".join((to_second(self._run.observer.at), *self._pace(), *self._counts())))
+            note("  ".join((to_second(self._run.observer.at), *self._pace(), *self._counts(), *self._ill())))
 
     def screen(self, width: int) -> Group:
         """Everything, in lines that fit into `width` columns."""
@@ -122,6 +123,10 @@ class SessionView:
         for name, count in self._run.guard.restarts.items():
             line.append(f"{name} came back ×{count}  ", style="yellow")
         return line
+
+    def _ill(self) -> list[str]:
+        services = self._run.supervisor.services.values()
+        return [f"{s.name} {s.health} ×{s.total_restarts}" for s in services if s.health in _ILL]
 
     def _progress(self, length: int) -> Text:
         at = self._run.observer.at

@@ -4,7 +4,7 @@ Every setting has a dotted name (`risk.max_drawdown`), which `--set`, the TOML f
 `TITANFLOW_RISK__MAX_DRAWDOWN`, the environment understand; the variables of older clients are honoured too.
 """
 
-from titanflow.settings.loading import SettingRow, load_settings, overview, safe_url
+from titanflow.settings.loading import SettingRow, load_settings, overview, safe_url, shown
 from titanflow.settings.model import ExecutionSection, RiskSection, Settings
 from titanflow.settings.names import allowed_values, field_of, setting_names
 from titanflow.settings.sources import LEGACY_VARIABLES, PREFIX
@@ -22,4 +22,5 @@ __all__ = [
     "overview",
     "safe_url",
     "setting_names",
+    "shown",
 ]
