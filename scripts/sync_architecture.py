@@ -100,7 +100,7 @@ def settings() -> str:
     rows = []
     for name in setting_names():
         field = field_of(name)
-        default = "the user's data directory" if name == "home" else shown(field.get_default())
+        default = "the user's data directory" if name == "home" else shown(field.get_default(call_default_factory=True))
         meaning = field.description or ""
         rows.append((f"`{name}`", default or "–", allowed_values(name), meaning, ", ".join(older.get(name, []))))
     return table(("setting", "default", "may be", "meaning", "older variable"), rows)
