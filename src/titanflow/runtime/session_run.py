@@ -108,13 +108,26 @@ class SessionRun:
                 # What broke down can be resumed, if the feeder does not close the session when it is asked to stop.
                 self.supervisor.signal_service(self._feeder, signal.SIGKILL)
                 self.supervisor.stop()
-        self._observe()
+        self.observe()
         on_look()
 
     @property
     def ending(self) -> bool:
         """Whether it was asked to stop and is on its way to a good end."""
         return self._asked is not None
+
+    def observe(self) -> None:
+        """Fold what the ledger holds by now."""
+        try:
+            end = self.ledger.last_seq()
+            while blocks := self.ledger.tail(self.observer.last_seq, 0.0):
+                for block in blocks:
+                    self.observer.feed(block)
+                if self.observer.last_seq >= end:
+                    break
+        except LedgerLostError:
+            # A server that was killed came back without its last instant, which the services decide again.
+            self.observer = Observer()
 
     def lag(self) -> dict[str, int]:
         """Events that each service still has to read."""
@@ -123,7 +136,7 @@ class SessionRun:
         return {name: max(0, last - checkpoints.get(name, 0)) for name in names}
 
     def _look(self) -> None:
-        self._observe()
+        self.observe()
         self.supervisor.watch()
         for service in self.supervisor.failed:
             self.problem = (
@@ -131,17 +144,6 @@ class SessionRun:
                 f"its log is {self.supervisor.log_path(service.name)}; "
                 f"go on with `titanflow live --resume {self.session}`"
             )
-
-    def _observe(self) -> None:
-        """Fold what the ledger holds by now."""
-        try:
-            end = self.ledger.last_seq()
-            while self.observer.last_seq < end:
-                for block in self.ledger.tail(self.observer.last_seq, 0.0):
-                    self.observer.feed(block)
-        except LedgerLostError:
-            # A server that was killed came back without its last instant, which the services decide again.
-            self.observer = Observer()
 
     def _ask_to_end(self) -> None:
         process = self.supervisor.services[self._feeder].process

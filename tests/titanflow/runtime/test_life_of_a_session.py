@@ -9,6 +9,7 @@ from eventstore.errors import FencedError
 from eventstore.ledger import Move
 from eventstore.sessions import Sessions
 from support.short_session import events_of, open_fused, play_fused, settings_of
+from support.waiting import wait_until
 from titanflow.deciders import DECIDERS
 from titanflow.domain.events import OperatorCommanded, SessionEnded, SessionStarted
 from titanflow.domain.types import OperatorAction
@@ -96,6 +97,22 @@ def test_a_complete_session_is_not_resumed(redis_url: str, tmp_path: Path, tape:
     ledger.append([], [Move("mirror", last - 1, last)])
     with pytest.raises(SessionStateError, match="has ended"):
         resume(tmp_path, tape, redis_url, ledger.session)
+
+
+def test_a_server_that_came_back_with_less_is_observed_anew(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path, tape: Path
+) -> None:
+    whole = events_of(play_fused(redis_url, tmp_path, tape))
+    opened = open_fused(redis_url, tmp_path, tape)
+    run = resume(tmp_path, tape, redis_url, opened.ledger.session)
+    opened.ledger.append(whole[1:2_000], [Move("gateway", 0, 1)])
+    run.observe()
+    assert run.observer.last_seq == 2_000
+    keys = redis_client.keys(f"titanflow:{{{run.session}}}:*")
+    redis_client.delete(*keys)  # type: ignore[misc]
+    opened.ledger.append(whole[:500], [Move("gateway", 0, 1)])
+    wait_until(lambda: [run.observe(), run.observer.last_seq][1] == 500)
+    assert run.observer.count(SessionStarted) == 1
 
 
 def test_an_ended_session_whose_deciders_owe_decisions_is_ending_and_may_be_resumed(
