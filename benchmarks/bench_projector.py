@@ -24,9 +24,10 @@ import structlog
 from eventstore.ledger import Ledger, Move
 from projections.database import Connection, connect
 from projections.migrate import migrate
-from projections.projector import BATCH_EVENTS, Projector
+from projections.projector import Projector
 from projections.rebuild import rebuild
 from projections.verify import verify
+from projections.writer import BATCH_EVENTS
 from titanflow.deciders import new_deciders
 from titanflow.domain.events import ClockAdvanced, Event, SessionEnded, SessionStarted, TickReceived
 from titanflow.domain.instruments import FeeSchedule, Instrument, InstrumentKind, TradingCalendar

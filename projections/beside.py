@@ -3,25 +3,27 @@
 Nothing is left of it, however the process ends, and nobody else sees it.
 """
 
+from collections.abc import Iterable
+
 from psycopg import sql
 
-from eventstore.ledger import Ledger
+from eventstore.ledger import Block
 from projections.database import Connection
 from projections.fold.session_fold import SessionFold
-from projections.projector import BATCH_EVENTS
 from projections.tables import CURRENT, SCHEMA
-from projections.writer import STORED_BY_FOLD, Writer
+from projections.writer import BATCH_EVENTS, STORED_BY_FOLD, Writer
 from titanflow.domain.events import Event
 
 
 class Beside:
-    """Copies of the empty tables, filled from the ledger as far as asked. To be made within a transaction."""
+    """Copies of the empty tables, to be filled with a session's events. To be made within a transaction."""
 
-    def __init__(self, connection: Connection, ledger: Ledger[Event]) -> None:
+    def __init__(self, connection: Connection, session: str) -> None:
         self.schema = f"{SCHEMA}_beside_{connection.info.backend_pid}"
+        self.fold = SessionFold()
+        """Stands where the copies do, with no row left to drain."""
         self._connection = connection
-        self._ledger = ledger
-        self._fold = SessionFold()
+        self._session = session
         self._writer = Writer(self.schema)
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(self.schema)))
         for table in STORED_BY_FOLD:
@@ -30,18 +32,14 @@ class Beside:
             copy, live = sql.Identifier(self.schema, table.name), sql.Identifier(SCHEMA, table.name)
             connection.execute(sql.SQL("CREATE UNLOGGED TABLE {} (LIKE {} INCLUDING {})").format(copy, live, parts))
 
-    @property
-    def position(self) -> int:
-        """Seq of the last event that is in."""
-        return self._fold.position
-
-    def fill(self, last: int) -> None:
-        """Fold and write on to seq `last`, or to the ledger's end where that comes before."""
-        fold, written = self._fold, self._fold.position
-        for block in self._ledger.read(written + 1, last) if written < last else ():
-            fold.fold(block.first, block.events)
-            if fold.position - written >= BATCH_EVENTS:
-                written = self._write()
+    def fill(self, blocks: Iterable[Block[Event]]) -> None:
+        """Fold and write the blocks that follow."""
+        written = self.fold.position.seq
+        for block in blocks:
+            self.fold.fold(block)
+            if block.last - written >= BATCH_EVENTS:
+                self._write()
+                written = block.last
         self._write()
 
     def drop(self) -> None:
@@ -49,6 +47,5 @@ class Beside:
         self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
         self._connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(self.schema)))
 
-    def _write(self) -> int:
-        self._writer.write(self._connection, self._ledger.session, self._fold.drain())
-        return self._fold.position
+    def _write(self) -> None:
+        self._writer.write(self._connection, self._session, self.fold.drain())

@@ -3,6 +3,7 @@
 from psycopg import sql
 
 from projections.database import Connection
+from projections.position import START, Position
 from projections.tables import SCHEMA
 
 PROJECTION = "tables"
@@ -20,23 +21,26 @@ class Checkpoint:
             "ON CONFLICT DO NOTHING"
         ).format(table)
         where = sql.SQL("WHERE session_id = %(session)s AND projection = %(projection)s")
-        self._read = sql.SQL("SELECT seq FROM {} {}").format(table, where)
+        self._read = sql.SQL("SELECT seq, recorded_at_ns FROM {} {}").format(table, where)
         self._lock = sql.SQL("{} FOR UPDATE").format(self._read)
-        self._move = sql.SQL("UPDATE {} SET seq = %(seq)s {}").format(table, where)
+        self._move = sql.SQL("UPDATE {} SET seq = %(seq)s, recorded_at_ns = %(recorded_at_ns)s {}").format(table, where)
 
-    def read(self, connection: Connection) -> int:
-        """Where it stands, 0 if it never moved."""
-        row = connection.execute(self._read, self._key).fetchone()
-        return row[0] if row else 0
+    def read(self, connection: Connection) -> Position:
+        """Where it stands, at the start if it never moved."""
+        return self._found(connection, self._read) or START
 
-    def lock(self, connection: Connection) -> int:
+    def lock(self, connection: Connection) -> Position:
         """Where it stands; until the transaction ends nobody else can lock or move it."""
-        row = connection.execute(self._lock, self._key).fetchone()
-        if row is None:
+        found = self._found(connection, self._lock)
+        if found is None:
             connection.execute(self._ensure, self._key)
-            row = connection.execute(self._lock, self._key).fetchone()
-        return int(row[0]) if row else 0
+            found = self._found(connection, self._lock)
+        return found or START
 
-    def move(self, connection: Connection, seq: int) -> None:
+    def move(self, connection: Connection, position: Position) -> None:
         """Set it, within the transaction that holds the lock."""
-        connection.execute(self._move, {**self._key, "seq": seq})
+        connection.execute(self._move, self._key | position._asdict())
+
+    def _found(self, connection: Connection, query: sql.Composed) -> Position | None:
+        row = connection.execute(query, self._key).fetchone()
+        return Position(*row) if row else None

@@ -2,24 +2,30 @@
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Self
+from contextlib import suppress
+from functools import partial
+from typing import Self, TypeVar
 
 import psycopg
 import structlog
 
+from eventstore.errors import LedgerLostError
 from eventstore.ledger import Block, Ledger
 from projections.checkpoint import Checkpoint
 from projections.database import Connection, connect, is_passing, unreachable
 from projections.errors import ProjectionError
 from projections.fold.rows import Batch
-from projections.fold.session_fold import SessionFold, folded_to
-from projections.writer import Writer
+from projections.fold.session_fold import SessionFold
+from projections.position import START, Position
+from projections.rebuild import onward, replace_rows
+from projections.writer import BATCH_EVENTS, Writer
 from titanflow.domain.events import Event
+from titanflow.errors import ServerError
 
 log = structlog.get_logger()
 
-BATCH_EVENTS = 10_000
-"""A transaction is written when it covers at least so many events, or when nothing more is there."""
+T = TypeVar("T")
+
 TAIL_WAIT_S = 0.25
 MOVE_EVERY_S = 0.2
 """A checkpoint without rows (ticks make none) moves at most so often."""
@@ -28,8 +34,8 @@ PATIENCE_S = 30.0
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 2.0
 
-GiveUp = Callable[[], bool]
-"""Whether to stop waiting for the database."""
+GiveUp = Callable[[float], bool]
+"""Whether to stop waiting for the database, after so many seconds."""
 
 
 class Projector:
@@ -38,6 +44,9 @@ class Projector:
     The checkpoint row is the truth about what the tables hold. Whoever writes locks it first and writes only what lies
     behind it; so two projectors at once, a lost reply to COMMIT or another cut of batches can neither double a row nor
     lose one. State is rebuilt by folding the ledger up to the checkpoint without writing.
+
+    Where the ledger has another history than the tables (its server crashed and came back without its last appends),
+    the session's rows are rebuilt.
     """
 
     def __init__(self, database: str, ledger: Ledger[Event], *, batch_events: int = BATCH_EVENTS) -> None:
@@ -48,7 +57,9 @@ class Projector:
         self._writer = Writer()
         self._connection: Connection | None = None
         self._fold: SessionFold | None = None
-        self._written = 0
+        self._lost = False
+        self._written = START
+        self._passed = {START}
         self._moved_at = 0.0
 
     def __enter__(self) -> Self:
@@ -60,35 +71,35 @@ class Projector:
     @property
     def position(self) -> int:
         """Seq up to which the tables hold every event, as far as this projector knows."""
-        return self._written
+        return self._written.seq
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Follow the ledger until told to stop. A database that is down is waited for, however long.
 
-        Raises ProjectionError where ledger and tables do not fit together, and what the ledger raises.
+        Raises ProjectionError where the tables refuse the ledger's events, and what the ledger raises.
         """
-        while not stopping():
-            fold = self._resumed(stopping)
-            if fold is not None:
-                self._project(fold, self._ledger.tail(fold.position, TAIL_WAIT_S), stopping)
-        if self._fold is not None:
-            self._flush(self._fold, stopping)
+        # Giving up on the database is how a projector that was told to stop leaves it.
+        with suppress(ServerError):
+            while not stopping():
+                self._advance(lambda after: self._ledger.tail(after, TAIL_WAIT_S), lambda _: stopping())
+            self._flush(lambda _: stopping())
 
     def catch_up(self, patience: float = PATIENCE_S) -> int:
         """Bring the tables to the ledger's present end and return its seq.
 
         Raises ServerError when the database does not answer for `patience` seconds, ProjectionError as `run` does.
         """
-        deadline = time.monotonic() + patience
+
+        def give_up(waited: float) -> bool:
+            return waited >= patience
+
         target = self._ledger.last_seq()
-        while self._fold is None or self._written < target:
-            fold = self._resumed(lambda: time.monotonic() > deadline)
-            if fold is None:
-                raise unreachable(self._database, TimeoutError(f"no answer for {patience:g} s"))
-            blocks = self._ledger.read(fold.position + 1, target) if fold.position < target else ()
-            if self._project(fold, blocks, lambda: time.monotonic() > deadline):
-                self._flush(fold, lambda: time.monotonic() > deadline)
-        return target
+        while True:
+            self._advance(partial(onward, self._ledger, last=target), give_up)
+            self._flush(give_up)
+            target = min(target, self._ledger.last_seq())
+            if self._fold is not None and self._fold.position.seq >= self._written.seq >= target:
+                return target
 
     def close(self) -> None:
         """Let go of the database connection; a later call opens it again."""
@@ -96,70 +107,111 @@ class Projector:
             self._connection.close()
             self._connection = None
 
-    def _resumed(self, give_up: GiveUp) -> SessionFold | None:
-        """The fold, brought to where the tables are if it was not known; None when the database stayed away."""
-        if self._fold is None:
-            checkpoint = self._patiently(lambda: self._checkpoint.read(self._connected()), give_up)
-            if checkpoint is None:
-                return None
-            self._fold = folded_to(self._ledger, checkpoint)
-            self._written = checkpoint
-            log.info("projector ready", session=self._ledger.session, seq=checkpoint)
-        return self._fold
+    def _advance(self, blocks_after: Callable[[int], Iterable[Block[Event]]], give_up: GiveUp) -> None:
+        """Project what follows; where the history turns out to be another one, leave the rebuild to the next call."""
+        try:
+            fold = self._fold or self._begun(give_up)
+            self._project(fold, blocks_after(fold.position.seq), give_up)
+        except LedgerLostError as lost:
+            log.warning("ledger lost events, the session's rows are made anew", reason=str(lost))
+            self._fold, self._lost = None, True
 
-    def _project(self, fold: SessionFold, blocks: Iterable[Block[Event]], give_up: GiveUp) -> bool:
+    def _begun(self, give_up: GiveUp) -> SessionFold:
+        """A fold to go on with: empty, with the tables ahead of it, or where a rebuild has brought the tables."""
+        if self._lost:
+            fold, rows = self._patiently(lambda: replace_rows(self._connected(), self._ledger), give_up)
+            self._stand(fold.position)
+            self._lost = False
+            log.warning("projector made the rows anew", session=self._ledger.session, seq=self.position, rows=rows)
+        else:
+            fold = SessionFold()
+            self._stand(self._patiently(lambda: self._checkpoint.read(self._connected()), give_up))
+            log.info("projector begins", session=self._ledger.session, seq=self.position)
+        self._fold = fold
+        return fold
+
+    def _stand(self, written: Position) -> None:
+        """Take note of where the tables are."""
+        self._written = written
+        self._passed = {written}
+
+    def _project(self, fold: SessionFold, blocks: Iterable[Block[Event]], give_up: GiveUp) -> None:
         """Fold the blocks, writing whenever a batch is full; what remains is written if it is due."""
+        before = fold.position
         for block in blocks:
-            fold.fold(block.first, block.events)
-            if fold.position - self._written >= self._batch_events and not self._flush(fold, give_up):
-                return False
+            self._take(fold, block)
+            full = fold.position.seq - self._written.seq >= self._batch_events
+            if full and not self._commit(fold, fold.drain(), give_up):
+                return
+        if fold.position == before and before.seq < self._written.seq:
+            raise self._other_history(before)
         batch = fold.drain()
-        if not batch and time.monotonic() - self._moved_at < MOVE_EVERY_S:
-            return True
-        return self._commit(fold, batch, give_up)
+        if batch or time.monotonic() - self._moved_at >= MOVE_EVERY_S:
+            self._commit(fold, batch, give_up)
 
-    def _flush(self, fold: SessionFold, give_up: GiveUp) -> bool:
-        return self._commit(fold, fold.drain(), give_up)
+    def _take(self, fold: SessionFold, block: Block[Event]) -> None:
+        """Fold one block. Rows that the tables hold already are dropped, once they are known to be of this history."""
+        fold.fold(block)
+        written = self._written
+        if block.first <= written.seq <= block.last and fold.position != written:
+            raise self._other_history(fold.position)
+        if block.last <= written.seq:
+            fold.drain()
+        else:
+            self._passed.add(fold.position)
+
+    def _other_history(self, found: Position) -> LedgerLostError:
+        return LedgerLostError(
+            f"session {self._ledger.session!r}: the tables were made of another history, up to {self._written}; "
+            f"the ledger has {found}"
+        )
+
+    def _flush(self, give_up: GiveUp) -> None:
+        if self._fold is not None:
+            self._commit(self._fold, self._fold.drain(), give_up)
 
     def _commit(self, fold: SessionFold, batch: Batch, give_up: GiveUp) -> bool:
-        """Write the batch unless it is there already. False where the fold must be rebuilt from the checkpoint."""
-        written, last = self._written, fold.position
-        if last == written:
+        """Write what of the batch is not there already. False where the fold must begin again from the checkpoint."""
+        last = fold.position
+        if last.seq <= self._written.seq:
             return True
-        found = self._patiently(lambda: self._write(written, last, batch), give_up)
-        if found is None or found < written:
-            log.warning("projector starts over from the checkpoint", session=self._ledger.session, found=found)
-            self._fold = None
+        # Without the rows just drained the fold is of no use, until they are known to be in the tables.
+        self._fold = None
+        found = self._patiently(lambda: self._write(last, batch), give_up)
+        if found not in self._passed and found.seq <= last.seq:
+            log.warning("projector starts over from the checkpoint", session=self._ledger.session, found=found.seq)
             return False
-        self._written = last
+        self._stand(max(found, last))
+        self._fold = fold
         self._moved_at = time.monotonic()
         return True
 
-    def _write(self, written: int, last: int, batch: Batch) -> int:
+    def _write(self, last: Position, batch: Batch) -> Position:
         """One transaction: what of the batch lies behind the checkpoint. Returns where the checkpoint stood."""
         connection = self._connected()
         with connection.transaction():
             found = self._checkpoint.lock(connection)
-            if written <= found < last:
-                self._writer.write(connection, self._ledger.session, batch, after=found if found > written else 0)
+            if found in self._passed and found != last:
+                self._writer.write(connection, self._ledger.session, batch, after=found.seq)
                 self._checkpoint.move(connection, last)
         return found
 
-    def _patiently(self, attempt: Callable[[], int], give_up: GiveUp) -> int | None:
-        """The attempt's result, trying again while the database is away; None when told to give up."""
-        pause = _FIRST_PAUSE_S
+    def _patiently(self, attempt: Callable[[], T], give_up: GiveUp) -> T:
+        """The attempt's result, trying again while the database is away; raises ServerError when told to give up."""
+        since, pause = time.monotonic(), _FIRST_PAUSE_S
         while True:
             try:
                 return attempt()
             except psycopg.Error as error:
                 if not is_passing(error):
                     raise ProjectionError(
-                        f"session {self._ledger.session!r}: the tables refuse the events after seq {self._written}: "
+                        f"session {self._ledger.session!r}: the tables refuse the events after seq {self.position}: "
                         f"{str(error).strip()}"
                     ) from error
                 self.close()
-                if give_up():
-                    return None
+                waited = time.monotonic() - since
+                if give_up(waited):
+                    raise unreachable(self._database, TimeoutError(f"no answer for {waited:.0f} s")) from error
                 log.warning("database away, will try again", session=self._ledger.session, error=str(error).strip())
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)

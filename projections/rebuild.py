@@ -1,16 +1,17 @@
 """Puts rows made anew from the ledger in the place of the live ones. Readers see the old rows or the new ones."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import psycopg
 from psycopg import sql
 
-from eventstore.ledger import Ledger
+from eventstore.ledger import Block, Ledger
 from projections.beside import Beside
 from projections.checkpoint import Checkpoint
 from projections.database import Connection, connect, is_passing, unreachable
 from projections.errors import ProjectionError
+from projections.fold.session_fold import SessionFold
 from projections.tables import SCHEMA
 from projections.writer import STORED_BY_FOLD, written_columns
 from titanflow.domain.events import Event
@@ -39,18 +40,40 @@ def rebuild(database: str, ledgers: Iterable[Ledger[Event]]) -> list[Rebuilt]:
         raise ProjectionError(f"the projections cannot be rebuilt: {str(error).strip()}") from error
 
 
-def _rebuild(connection: Connection, ledger: Ledger[Event]) -> Rebuilt:
+def replace_rows(connection: Connection, ledger: Ledger[Event]) -> tuple[SessionFold, int]:
+    """The same for one session on an open connection; returns the fold at its new checkpoint and the number of rows.
+
+    Raises psycopg.Error and what the ledger raises; the old rows then stay.
+    """
     checkpoint = Checkpoint(ledger.session)
     with connection.transaction():
-        beside = Beside(connection, ledger)
-        beside.fill(ledger.last_seq())
+        beside = Beside(connection, ledger.session)
+        beside.fill(onward(ledger, 0, ledger.last_seq()))
         # Only now must the projector wait: for the little that it wrote meanwhile, and for the swap.
         live = checkpoint.lock(connection)
-        beside.fill(live)
+        beside.fill(onward(ledger, beside.fold.position.seq, live.seq))
         rows = _swap(connection, ledger.session, beside.schema)
-        checkpoint.move(connection, beside.position)
+        checkpoint.move(connection, beside.fold.position)
         beside.drop()
-    return Rebuilt(ledger.session, beside.position, rows)
+    return beside.fold, rows
+
+
+def onward(ledger: Ledger[Event], after: int, last: int) -> Iterator[Block[Event]]:
+    """The blocks after seq `after`, at least up to `last` or the ledger's end.
+
+    In whole pages of `tail`, for it notices when the server comes back with another history between two of them, and
+    when it has come back with another one since the ledger was last tailed: then it raises LedgerLostError.
+    """
+    while blocks := ledger.tail(after, 0):
+        yield from blocks
+        after = blocks[-1].last
+        if after >= last:
+            return
+
+
+def _rebuild(connection: Connection, ledger: Ledger[Event]) -> Rebuilt:
+    fold, rows = replace_rows(connection, ledger)
+    return Rebuilt(ledger.session, fold.position.seq, rows)
 
 
 def _swap(connection: Connection, session: str, schema: str) -> int:

@@ -335,6 +335,16 @@ audit_trail = table(
 )
 
 checkpoints = table(
-    "checkpoints", ("projection",), text("projection"), integer("seq"), check("seq", "seq >= 0"), derived=False
+    "checkpoints",
+    ("projection",),
+    text("projection"),
+    integer("seq"),
+    *time("recorded_at", null=True),
+    check("seq", "seq >= 0"),
+    check("recorded_at", "(seq = 0) = (recorded_at_ns IS NULL)"),
+    derived=False,
 )
-"""How far a projection has come. No reference to `sessions`: it may stand at 0 before SessionStarted is folded."""
+"""How far a projection has come, and when the ledger recorded the event there: another one has another moment.
+
+No reference to `sessions`: it may stand at 0 before SessionStarted is folded.
+"""

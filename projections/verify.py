@@ -9,7 +9,7 @@ from sqlalchemy import Table
 
 from eventstore.ledger import Ledger
 from projections.beside import Beside
-from projections.checkpoint import Checkpoint
+from projections.checkpoint import PROJECTION, Checkpoint
 from projections.database import Connection, connect, is_passing, unreachable
 from projections.errors import ProjectionError
 from projections.tables import SCHEMA
@@ -73,19 +73,20 @@ def verify(database: str, ledger: Ledger[Event], *, limit: int = 5) -> VerifyRep
 
 def _compare(connection: Connection, ledger: Ledger[Event], limit: int) -> VerifyReport:
     session = ledger.session
-    seq = Checkpoint(session).read(connection)
-    beside = Beside(connection, ledger)
-    beside.fill(seq)
+    checkpoint = Checkpoint(session).read(connection)
+    beside = Beside(connection, session)
+    beside.fill(ledger.read(1, checkpoint.seq))
     differences = [
         difference
         for table in STORED_BY_FOLD
         for difference in _differences(connection, table, beside.schema, session, limit)
     ]
-    if beside.position < seq:
-        lost = Difference("checkpoints", {"session_id": session}, {"seq": seq}, {"seq": beside.position})
-        differences.append(lost)
+    position = beside.fold.position
+    if position != checkpoint:
+        key = {"session_id": session, "projection": PROJECTION}
+        differences.append(Difference("checkpoints", key, checkpoint._asdict(), position._asdict()))
     rows = sum(_count(connection, table, beside.schema) for table in STORED_BY_FOLD)
-    return VerifyReport(session, seq, ledger.last_seq(), rows, tuple(differences))
+    return VerifyReport(session, checkpoint.seq, ledger.last_seq(), rows, tuple(differences))
 
 
 def _differences(connection: Connection, table: Table, schema: str, session: str, limit: int) -> list[Difference]:

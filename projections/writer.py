@@ -10,6 +10,8 @@ from projections.database import Connection
 from projections.fold.rows import Batch, Row
 from projections.tables import CURRENT, SCHEMA, metadata
 
+BATCH_EVENTS = 10_000
+"""A transaction is written when it covers at least so many events, or when nothing more is there."""
 STORED_BY_FOLD = tuple(table for table in metadata.sorted_tables if table.name != "checkpoints")
 """The tables that the fold fills, those referred to before those that refer to them."""
 

@@ -8,8 +8,11 @@ CREATE TABLE titanflow.checkpoints (
     session_id text NOT NULL,
     projection text NOT NULL,
     seq bigint NOT NULL,
+    recorded_at_ns bigint,
+    recorded_at timestamptz GENERATED ALWAYS AS (titanflow.moment(recorded_at_ns)) STORED,
     CONSTRAINT checkpoints_pkey PRIMARY KEY (session_id, projection),
-    CONSTRAINT checkpoints_seq_check CHECK (seq >= 0)
+    CONSTRAINT checkpoints_seq_check CHECK (seq >= 0),
+    CONSTRAINT checkpoints_recorded_at_check CHECK ((seq = 0) = (recorded_at_ns IS NULL))
 );
 
 CREATE TABLE titanflow.equity_curve (

@@ -1,5 +1,6 @@
 """The folds, without a server: worked examples on paper, lives of orders, and that draining early changes nothing."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eventstore.ledger import Block
 from projections.errors import ProjectionError
 from projections.fold.rows import Batch, document, exact, plain
 from projections.fold.session import flattened
@@ -125,10 +127,14 @@ def cancelled(order_id: str, remaining: int) -> OrderCancelled:
     return OrderCancelled(cause=1, at=START, order_id=order_id, remaining=remaining * SCALE, code=code, **WHO)
 
 
+def block(first: int, events: Sequence[Event]) -> Block[Event]:
+    return Block(first, first + len(events) - 1, list(events), START, b"")
+
+
 def folded(*events: Event) -> Batch:
     """The rows of these events behind the opening one."""
     fold = SessionFold()
-    fold.fold(1, [opening(), *events])
+    fold.fold(block(1, [opening(), *events]))
     return fold.drain()
 
 
@@ -305,7 +311,7 @@ def state_after(*cuts: int) -> dict[str, dict[Any, Any]]:
     state: dict[str, dict[Any, Any]] = {name: {} for name in tables}
     fold, start = SessionFold(), 0
     for cut in (*sorted(cuts), len(events)):
-        fold.fold(start + 1, events[start:cut])
+        fold.fold(block(start + 1, events[start:cut]))
         start = cut
         for name, rows in fold.drain().items():
             key = [column.name for column in tables[name].primary_key][1:]

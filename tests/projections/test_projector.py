@@ -40,7 +40,7 @@ EVENTS = eventful_session()[:3000]
 
 def checkpoint(database: str, session: str) -> int:
     with connect(database) as connection:
-        return Checkpoint(session).read(connection)
+        return Checkpoint(session).read(connection).seq
 
 
 @contextmanager
@@ -201,14 +201,6 @@ def test_a_fill_whose_profit_the_books_do_not_confirm_is_refused(tables: str, le
     wrong = msgspec.structs.replace(EVENTS[place], realized_pnl=1)
     write(ledger, [*EVENTS[:place], wrong])
     with pytest.raises(ProjectionError, match="fills_balanced_check"):
-        project(tables, ledger)
-
-
-def test_tables_ahead_of_their_ledger_are_not_written(tables: str, ledger: Ledger[Event]) -> None:
-    write(ledger, EVENTS)
-    project(tables, ledger)
-    run(tables, "UPDATE checkpoints SET seq = seq + 1")
-    with pytest.raises(ProjectionError, match=f"up to seq {len(EVENTS) + 1}, the ledger only up to {len(EVENTS)}"):
         project(tables, ledger)
 
 

@@ -80,6 +80,8 @@ WRONG = [
     ("contenders_session_id_fkey", "INSERT INTO contenders VALUES ('nowhere', 'a', 'A', 's', '{}', '[]', 0, '')"),
     ("instruments_increments_check", "UPDATE instruments SET price_increment = 0"),
     ("checkpoints_seq_check", "UPDATE checkpoints SET seq = -1"),
+    ("checkpoints_recorded_at_check", "UPDATE checkpoints SET recorded_at_ns = NULL"),
+    ("checkpoints_recorded_at_check", "UPDATE checkpoints SET seq = 0"),
 ]
 
 

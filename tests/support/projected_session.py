@@ -102,12 +102,12 @@ def opening(*, publish_seconds: int = 5) -> SessionStarted:
 
 
 @cache
-def eventful_session(seconds: int = 600, seed: int = 3) -> tuple[Event, ...]:
-    """Every event of the session in ledger order; the first has seq 1."""
+def eventful_session(seconds: int = 600, seed: int = 3, forks_at: int | None = None) -> tuple[Event, ...]:
+    """Every event of the session in ledger order; the first has seq 1. Prices go otherwise from `forks_at` on."""
     ledger: list[Event] = []
     handlers = [decider.handlers for decider in new_deciders()]
     seq = 0
-    for outside in _outside(ledger, seconds, random.Random(seed)):
+    for outside in _outside(ledger, seconds, random.Random(seed), forks_at):
         ledger.append(outside)
         while seq < len(ledger):
             event = ledger[seq]
@@ -118,12 +118,14 @@ def eventful_session(seconds: int = 600, seed: int = 3) -> tuple[Event, ...]:
     return tuple(ledger)
 
 
-def _outside(ledger: Sequence[Event], seconds: int, rng: random.Random) -> Iterator[Event]:
+def _outside(ledger: Sequence[Event], seconds: int, rng: random.Random, forks_at: int | None) -> Iterator[Event]:
     yield opening()
     cents = {COIN.id: 5_000_000, SHARE.id: 10_000}
     answered = 0
     for second in range(seconds):
         at = START + second * NANOS_PER_SECOND
+        if second == forks_at:
+            rng.seed(second)
         yield ClockAdvanced(at)
         for place, instrument in enumerate((COIN, SHARE)):
             for part in range(2):
