@@ -97,7 +97,7 @@ def settings() -> str:
     older: dict[str, list[str]] = {}
     for variable, name in LEGACY_VARIABLES.items():
         older.setdefault(name, []).append(f"`{variable}`")
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name in setting_names():
         field = field_of(name)
         default = "the user's data directory" if name == "home" else shown(field.get_default(call_default_factory=True))

@@ -108,7 +108,7 @@ def test_a_second_interrupt_ends_at_once_and_the_session_can_be_resumed(running:
         os.kill(running.process.pid, signum)
     running.process.communicate(timeout=60)
     assert running.process.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)
-    result: Any = cli.json("live", "--resume", session)
+    result: Any = cli.json("live", "--resume", session, "--duration", 1)
     assert result["session_id"] == session
     assert result["replay"]["identical"] is True
 
