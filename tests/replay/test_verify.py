@@ -22,7 +22,6 @@ from titanflow.domain.events import (
     LeaderboardPublished,
     OrderFilled,
     OrderSubmitted,
-    SessionEnded,
     TickReceived,
 )
 from titanflow.domain.types import ExecutionMode
@@ -289,7 +288,3 @@ def test_a_ledger_of_an_older_version_compares_equal(
     assert verdict.divergence is None
     assert verdict.digest == ledger.digest()
     assert any(type(event) is OrderFilled for block in ledger.read() for event in block.events)
-
-
-def test_the_session_ended_and_owes_nothing(history: History) -> None:
-    assert sum(type(event) is SessionEnded for event in history) == 1
