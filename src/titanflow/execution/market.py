@@ -138,10 +138,8 @@ class PaperMarket:
         order.working = False
         del self.accounts[order.contender].orders[order.id]
         book = self.books.get(order.instrument.id)
-        if book is not None:
-            book.rebound()
-            if not book.orders:
-                del self.books[order.instrument.id]
+        if book is not None and not any(each.working for each in book.orders):
+            del self.books[order.instrument.id]
 
 
 def _closing_order(

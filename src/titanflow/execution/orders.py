@@ -48,7 +48,8 @@ class Book:
     """Working orders of one instrument in the order of submission.
 
     No order acts on a tick whose price lies strictly between `floor` and `ceiling` and whose time is before `due`;
-    the tick path asks these three numbers and nothing else.
+    the tick path asks these three numbers and nothing else. Orders that ended stay until `rebound`: the bounds are
+    then narrower than they need be, which costs a look at most.
     """
 
     __slots__ = ("ceiling", "due", "floor", "orders")
@@ -60,7 +61,7 @@ class Book:
     def add(self, order: WorkingOrder) -> None:
         """Let an order work, after those already here."""
         self.orders.append(order)
-        self.rebound()
+        self._bound(order)
 
     def rebound(self) -> None:
         """Drop orders that ended and set the bounds from those that work."""
@@ -69,9 +70,13 @@ class Book:
         self.ceiling: Price = BEYOND
         self.due: Nanos = BEYOND
         for order in self.orders:
-            if order.type is OrderType.MARKET:
-                self.due = min(self.due, order.active_at)
-            elif order.awaits_fall:
-                self.floor = max(self.floor, order.price)
-            else:
-                self.ceiling = min(self.ceiling, order.price)
+            self._bound(order)
+
+    def _bound(self, order: WorkingOrder) -> None:
+        """Narrow the bounds to what concerns this order too."""
+        if order.type is OrderType.MARKET:
+            self.due = min(self.due, order.active_at)
+        elif order.awaits_fall:
+            self.floor = max(self.floor, order.price)
+        else:
+            self.ceiling = min(self.ceiling, order.price)
