@@ -100,7 +100,7 @@ class SessionView:
 
     def _measure(self, now: float) -> None:
         self._samples.append((now, self._run.observer.last_seq))
-        while len(self._samples) > 1 and now - self._samples[0][0] > RATE_OVER_S:
+        while len(self._samples) > 2 and now - self._samples[0][0] > RATE_OVER_S:
             self._samples.popleft()
         try:
             self._lag = max(self._run.lag().values(), default=0)

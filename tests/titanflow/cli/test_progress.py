@@ -1,0 +1,50 @@
+"""What the plain lines of a running session say; its screen is looked at on a real terminal in test_live."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from titanflow.cli import progress
+from titanflow.cli.progress import SessionView
+from titanflow.runtime.observer import Observer
+from titanflow.runtime.supervisor import Health, Service
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    said: list[str] = []
+    monkeypatch.setattr(progress, "note", said.append)
+    return said
+
+
+def run_of(*services: Service) -> Any:
+    """A run of these services that has just begun, as the view sees it."""
+    return SimpleNamespace(
+        session="s", observer=Observer(), lag=lambda: {"risk": 7, "mirror": 3}, ending=False,
+        ledger=SimpleNamespace(dead_letters=SimpleNamespace(count=lambda: 2)),
+        supervisor=SimpleNamespace(services={service.name: service for service in services}),
+        guard=SimpleNamespace(restarts={}),
+    )  # fmt: skip
+
+
+def test_a_line_has_the_rate_since_the_last_one_the_worst_lag_and_who_is_down(
+    lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_of(Service("gateway", health=Health.RUNNING), Service("risk", health=Health.WAITING, total_restarts=2))
+    view = SessionView(run, (0, 100), quiet=False)
+    for now, seq in ((100.0, 0), (101.0, 50), (106.0, 600)):
+        run.observer.last_seq = seq
+        monkeypatch.setattr(progress.time, "monotonic", lambda now=now: now)
+        view.refresh()
+    assert len(lines) == 2, "a line every five seconds"
+    assert "100 events/s  lag 7" in lines[1]
+    assert "dead letters 2" in lines[1]
+    assert "risk restarting ×2" in lines[1]
+    assert "gateway" not in lines[1]
+
+
+def test_a_quiet_run_writes_no_lines(lines: list[str]) -> None:
+    with SessionView(run_of(), (0, 100), quiet=True) as view:
+        view.refresh()
+    assert lines == []
