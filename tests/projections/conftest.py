@@ -1,6 +1,6 @@
 """Fixtures of the projections' tests: a database with the tables in it, and ledgers on the real Redis."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
 import pytest
@@ -8,11 +8,9 @@ import redis
 
 from eventstore.ledger import Ledger
 from projections.migrate import migrate
-from support.projected_session import eventful_session, write
+from support.projected_session import OpenLedger, eventful_session, write
 from titanflow.domain.events import Event
 from titanflow.runtime.ledgers import new_ledger
-
-OpenLedger = Callable[[], Ledger[Event]]
 
 
 @pytest.fixture

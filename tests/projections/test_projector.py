@@ -25,7 +25,7 @@ from projections.errors import ProjectionError
 from projections.migrate import migrate
 from projections.projector import Projector
 from projections.verify import verify
-from support.projected_session import all_rows, empty, eventful_session, project, run, write
+from support.projected_session import OpenLedger, all_rows, empty, eventful_session, project, run, write
 from support.waiting import wait_until
 from titanflow.domain.events import Event, OrderFilled, SignalGenerated, TickReceived
 from titanflow.embedded.postgres import postgres_server
@@ -145,16 +145,14 @@ def test_tables_emptied_under_a_projector_are_filled_again(tables: str, ledger: 
     assert report.seq == len(EVENTS) + 1
 
 
-def test_a_restarted_server_costs_no_row_and_doubles_none(
-    ledger: Ledger[Event],
-) -> None:
+def test_a_restarted_server_costs_no_row_and_doubles_none(ledger: Ledger[Event], open_ledger: OpenLedger) -> None:
     home = Path(tempfile.mkdtemp(prefix="tf-"))
     home.chmod(0o711)
     server = postgres_server(home)
     try:
         database = server.start()
         migrate(database)
-        with following(Projector(database, ledger, batch_events=50)):
+        with following(Projector(database, open_ledger(), batch_events=50)):
             write(ledger, EVENTS[:1000])
             wait_until(lambda: checkpoint(database, ledger.session) >= 300, timeout=60, message="the first rows")
             server.stop()
@@ -209,10 +207,10 @@ def test_a_database_without_tables_is_named(database: str, ledger: Ledger[Event]
         project(database, ledger)
 
 
-def test_ticks_alone_move_the_checkpoint(tables: str, ledger: Ledger[Event]) -> None:
+def test_ticks_alone_move_the_checkpoint(tables: str, ledger: Ledger[Event], open_ledger: OpenLedger) -> None:
     started, tick = EVENTS[0], next(event for event in EVENTS if isinstance(event, TickReceived))
     write(ledger, [started])
-    with following(Projector(tables, ledger)):
+    with following(Projector(tables, open_ledger())):
         write(ledger, [started, *[tick] * 500])
         wait_until(lambda: checkpoint(tables, ledger.session) == 501, message="the last tick")
 

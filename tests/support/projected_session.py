@@ -38,6 +38,9 @@ from titanflow.domain.session_settings import (
 )
 from titanflow.domain.types import NANOS_PER_SECOND, SCALE, OperatorAction
 
+OpenLedger = Callable[[], Ledger[Event]]
+"""Opens the test's ledger on a connection of its own: a ledger is not for two threads."""
+
 START = 1_700_000_000 * NANOS_PER_SECOND
 COIN = Instrument(
     "BTC.TEST",
