@@ -14,11 +14,12 @@ def run_directory(home: Path, session: str) -> Path:
 
 
 def save_run(settings: Settings, session: str) -> None:
-    """Write the settings of a run, whole or not at all."""
+    """Write the settings of a run, whole or not at all; without the servers' addresses, which may hold passwords."""
     directory = run_directory(settings.home, session)
     directory.mkdir(parents=True, exist_ok=True)
     draft = directory / "run.json.new"
-    draft.write_text(settings.model_dump_json(indent=2), encoding="utf-8")
+    text = settings.model_dump_json(indent=2, exclude={"redis_url", "database_url"})
+    draft.write_text(text, encoding="utf-8")
     draft.replace(directory / "run.json")
 
 
