@@ -73,19 +73,23 @@ def server(*, tcp: bool = False) -> Iterator[tuple[str, Path]]:
             embedded.stop()
 
 
-def sma_contenders(home: Path, count: int) -> Path:
-    """A contenders file: `count` crossovers of 10 and 30 prices, each asked at every tick."""
-    path = home / f"sma-{count}.toml"
+def sma_contenders(home: Path, count: int, windows: tuple[int, int]) -> Path:
+    """A contenders file: `count` crossovers of so many prices (fast, slow), each asked at every tick."""
+    path = home / "contenders.toml"
+    fast, slow = windows
     path.write_text(
         "\n".join(
-            f'[[contender]]\nid = "sma-{n}"\nstrategy = "SMACrossover"\ninstruments = "*"\nbar_seconds = 0'
+            f'[[contender]]\nid = "sma-{n}"\nstrategy = "SMACrossover"\ninstruments = "*"\nbar_seconds = 0\n'
+            f"parameters = {{ fast = {fast}, slow = {slow} }}"
             for n in range(count)
         )
     )
     return path
 
 
-def open_walk(url: str, home: Path, session: str, ticks: int, contenders: int) -> OpenedRun:
+def open_walk(
+    url: str, home: Path, session: str, ticks: int, contenders: int, windows: tuple[int, int] = (10, 30)
+) -> OpenedRun:
     """A new session on a synthetic market: one coin, a trade each 100 ms, nothing that holds the contenders back."""
     options = {
         "instruments": ["BTCUSDT.BINANCE-SPOT"],
@@ -94,7 +98,7 @@ def open_walk(url: str, home: Path, session: str, ticks: int, contenders: int) -
         "start_price": "50000",
     }
     flags = {"home": home, "feed.provider": "synthetic", "feed.options": options}
-    settings = load_settings(flags | {"contenders": sma_contenders(home, contenders)}, env={})
+    settings = load_settings(flags | {"contenders": sma_contenders(home, contenders, windows)}, env={})
     provider = open_provider(settings)
     feed = open_feed(settings, provider)
     asked = opening_event(settings, feed, open_contenders(settings, provider), session, repeatable=True)

@@ -1,7 +1,8 @@
 """Measures the fused loop (a backtest) and replay of what it recorded, beside a bare loop in the same run; prints JSON.
 
-The strategy is SMA 10/30 at every tick of a synthetic coin, with one contender and with five; all orders flow. The
-bare loop does what no such program could leave out: decode ticks, keep two averages, fill at the next tick, encode.
+The strategy is SMA 10/30 at every tick of a synthetic coin, with one contender and with five; all orders flow. A third
+session averages 4,999 and 9,999 prices, which seldom cross: that is the tick path with next to no orders. The bare loop
+does what no such program could leave out: decode ticks, keep two averages, fill at the next tick, encode.
 Usage: python benchmarks/bench_replay.py [--ticks N] [--rounds N] [--peer TICKS_PER_SECOND]
 """
 
@@ -68,10 +69,20 @@ class Round(NamedTuple):
     digest: str
 
 
-def one_round(url: str, home: Path, ticks: int, contenders: int, number: int) -> Round:
+class Case(NamedTuple):
+    """One kind of session."""
+
+    contenders: int
+    windows: tuple[int, int]
+
+
+CASES = (Case(1, (10, 30)), Case(5, (10, 30)), Case(1, (4_999, 9_999)))
+
+
+def one_round(url: str, home: Path, ticks: int, case: Case, number: int) -> Round:
     """Record a session and replay it."""
-    client, session = connect(url), f"bench-{contenders}-{number}"
-    opened = open_walk(url, home, session, ticks, contenders)
+    client, session = connect(url), f"bench-{number}"
+    opened = open_walk(url, home, session, ticks, *case)
     fused = timed(FusedRun(opened.ledger, opened.feed).run)
     verdicts = []
     replay = timed(lambda: verdicts.append(verify(open_ledger(client, session), CODEC)))
@@ -87,15 +98,16 @@ def one_round(url: str, home: Path, ticks: int, contenders: int, number: int) ->
     return Round(fused, replay, bare, events, verdicts[0].digest)
 
 
-def measure(url: str, home: Path, ticks: int, contenders: int, rounds: int, peer: float | None) -> dict[str, Any]:
-    """Several rounds with so many contenders."""
-    done = [one_round(url, home, ticks, contenders, number) for number in range(rounds)]
+def measure(url: str, home: Path, ticks: int, case: Case, rounds: int, peer: float | None) -> dict[str, Any]:
+    """Several rounds of one kind of session."""
+    done = [one_round(url, home, ticks, case, number) for number in range(rounds)]
     if len({each.digest for each in done}) > 1:
         raise RuntimeError("the same inputs gave different ledgers")
     fused, replay, bare = (rates(ticks, list(column)) for column in itertools.islice(zip(*done, strict=True), 3))
     events = done[0].events
     return {
-        "contenders": contenders,
+        "contenders": case.contenders,
+        "windows": case.windows,
         "ticks": ticks,
         "events": events.total(),
         "orders": events["order_submitted"],
@@ -116,16 +128,13 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--ticks", type=int, default=300_000)
     options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--contenders", type=int, nargs="*", default=[1, 5])
     options.add_argument("--peer", type=float, help="ticks a second of another program, measured on this machine")
     given = options.parse_args()
     with server() as (url, home):
         result = {
             "benchmark": "replay",
             "python": sys.version.split()[0],
-            "sessions": [
-                measure(url, home, given.ticks, count, given.rounds, given.peer) for count in given.contenders
-            ],
+            "sessions": [measure(url, home, given.ticks, case, given.rounds, given.peer) for case in CASES],
         }
     print(json.dumps(result, indent=2))
 

@@ -22,7 +22,7 @@ from titanflow.embedded.redis import redis_server
 from titanflow.runtime.ledgers import EventLedger, connect, open_ledger
 
 TITANFLOW = [sys.executable, "-m", "titanflow"]
-LIVE = [*TITANFLOW, "live", "--provider", "synthetic", "--duration", "5", "--speed", "60", "--json"]
+LIVE = [*TITANFLOW, "live", "--provider", "synthetic", "--duration", "10", "--speed", "60", "--json"]
 HEAVY = (
     "torch",
     "lightgbm",
@@ -135,7 +135,7 @@ def measure(home: Path, rounds: int) -> dict[str, Any]:
 def main() -> None:
     """Prints one JSON document."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--rounds", type=int, default=2)
     given = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="tf-") as place:
         home = Path(place)
