@@ -81,7 +81,7 @@ CASES = (Case(1, (10, 30)), Case(5, (10, 30)), Case(1, (4_999, 9_999)))
 
 def one_round(url: str, home: Path, ticks: int, case: Case, number: int) -> Round:
     """Record a session and replay it."""
-    client, session = connect(url), f"bench-{number}"
+    client, session = connect(url), f"bench-{case.contenders}-{case.windows[0]}-{number}"
     opened = open_walk(url, home, session, ticks, *case)
     fused = timed(FusedRun(opened.ledger, opened.feed).run)
     verdicts = []
