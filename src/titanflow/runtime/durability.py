@@ -1,8 +1,23 @@
 """Durability is stated, not assumed: what the ledger's server promises, asked of the server itself."""
 
 import redis
+import structlog
 
 from titanflow.errors import ServerError
+from titanflow.runtime.ledgers import connect
+
+log = structlog.get_logger()
+
+
+def connect_for_session(redis_url: str) -> redis.Redis:
+    """A client of the server that a session is trusted to; warns of what it does not promise.
+
+    Raises ServerError where it does not answer, or would lose events in silence.
+    """
+    client = connect(redis_url)
+    if warning := durability_warning(client):
+        log.warning("the ledger is not durable", reason=warning)
+    return client
 
 
 def durability_warning(client: redis.Redis) -> str:

@@ -15,8 +15,9 @@ from titanflow.embedded.redis import redis_server
 from titanflow.embedded.server import EmbeddedServer
 from titanflow.errors import SessionStateError, SettingsError
 from titanflow.gateway.feed import Feed
+from titanflow.runtime.durability import connect_for_session
 from titanflow.runtime.feeds import open_contenders, open_feed, open_provider
-from titanflow.runtime.ledgers import EventLedger, connect, open_ledger
+from titanflow.runtime.ledgers import EventLedger, open_ledger
 from titanflow.runtime.observer import Observer
 from titanflow.runtime.opening import new_session_id, open_session, opening_event
 from titanflow.runtime.operator_desk import session_started
@@ -74,7 +75,7 @@ class SessionRun:
         One that was killed after its feed's end, with decisions or messages still owed, may be resumed too. Raises
         SessionNotFoundError, or SessionStateError when it is complete, was never opened or was started elsewhere.
         """
-        ledger = open_ledger(connect(redis_url), session)
+        ledger = open_ledger(connect_for_session(redis_url), session)
         session_started(ledger)
         if _is_complete(ledger):
             raise SessionStateError(f"session {session!r} has ended; `titanflow replay {session}` proves it")
@@ -166,7 +167,7 @@ def open_run(settings: Settings, redis_url: str, session: str | None) -> OpenedR
     name = session or new_session_id()
     repeatable = settings.runtime.topology == "fused" and provider.deterministic
     started = opening_event(settings, feed, open_contenders(settings, provider), name, repeatable=repeatable)
-    ledger = open_session(connect(redis_url), name, started, prepare=partial(save_run, settings, name))
+    ledger = open_session(connect_for_session(redis_url), name, started, prepare=partial(save_run, settings, name))
     return OpenedRun(ledger, feed)
 
 
