@@ -51,19 +51,20 @@ def _run(place: Place, session: str | None, name: str, supervisor_pid: int | Non
     configure_logging(name)
     if supervisor_pid is not None:
         die_with(supervisor_pid)
-    database_url = place.database_url if name == "projector" else ""
+    database_url = _database_url(place, [name])
     SERVICES[name](Job(place.settings, place.redis_url, database_url, place.ledger(session), stop))
 
 
 def _supervise(place: Place, session: str | None, names: list[str]) -> None:
     from titanflow.errors import SessionStateError
+    from titanflow.runtime.session_run import service_environment
     from titanflow.runtime.stopping import stop_on_signals
     from titanflow.runtime.supervisor import Supervisor
 
-    urls = {"TITANFLOW_REDIS_URL": place.redis_url, "TITANFLOW_DATABASE_URL": place.database_url}
     chosen = place.ledger(session).session
+    environment = service_environment(place.settings, place.redis_url, _database_url(place, names))
     limit = place.settings.runtime.restart_limit
-    supervisor = Supervisor(place.settings.home, chosen, names, urls, limit)
+    supervisor = Supervisor(place.settings.home, chosen, names, environment, limit)
     stop: threading.Event = stop_on_signals()
     supervisor.start()
     try:
@@ -76,3 +77,8 @@ def _supervise(place: Place, session: str | None, names: list[str]) -> None:
         raise SessionStateError(
             f"service {supervisor.failed[0].name} keeps falling; see {supervisor.log_path(supervisor.failed[0].name)}"
         )
+
+
+def _database_url(place: Place, names: list[str]) -> str:
+    """The database of those services that need one; empty for the others, so that no server is started for nothing."""
+    return place.database_url if "projector" in names else ""

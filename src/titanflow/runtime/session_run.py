@@ -51,7 +51,7 @@ class SessionRun:
         """Why the run broke down; empty when it went well."""
         names = TOPOLOGIES[settings.runtime.topology]
         self._feeder = names[0]
-        environment = _environment(settings, redis_url, database_url)
+        environment = service_environment(settings, redis_url, database_url)
         self.supervisor = Supervisor(settings.home, session, names, environment, settings.runtime.restart_limit)
         self.guard = ServerGuard(_embedded(settings))
         self._asked: int | None = None
@@ -176,7 +176,7 @@ def _is_complete(ledger: EventLedger) -> bool:
     return is_over(ledger) and ledger.checkpoint("mirror") in (0, ledger.last_seq())
 
 
-def _environment(settings: Settings, redis_url: str, database_url: str) -> dict[str, str]:
+def service_environment(settings: Settings, redis_url: str, database_url: str) -> dict[str, str]:
     """What services are told beside the run file: where things are on this machine."""
     places = {"HOME": settings.home, "REDIS_URL": redis_url, "DATABASE_URL": database_url}
     if settings.audit_log_path:
