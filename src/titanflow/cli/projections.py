@@ -1,7 +1,7 @@
 """`titanflow projections rebuild|verify`: the tables are disposable; the ledger makes them again."""
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
@@ -10,6 +10,7 @@ from titanflow.cli.output import messages, print_json, say
 
 if TYPE_CHECKING:
     from projections.verify import VerifyReport
+    from titanflow.runtime.ledgers import EventLedger
 
 app = typer.Typer(help="The tables in Postgres, folded from the ledger.", no_args_is_help=True)
 
@@ -33,23 +34,51 @@ def rebuild(session: SessionOption = None, json: JsonOption = False) -> None:
 @app.command()
 def verify(session: SessionOption = None, json: JsonOption = False) -> None:
     """Fold sessions anew and compare with the live tables, row by row. Exit 1 with the first differences."""
-    from projections.verify import verify as compare
-
     place = arrive()
     with messages.status("comparing …"):
-        reports = [compare(place.database_url, ledger) for ledger in _ledgers(place, session)]
+        compared = [compare(place, ledger) for ledger in _ledgers(place, session)]
     if json:
-        print_json([report_json(report) for report in reports])
+        print_json([one.as_json() for one in compared])
     else:
-        for report in reports:
-            show_report(report)
-    if not all(report.identical for report in reports):
+        for one in compared:
+            one.show()
+    if not all(one.sound for one in compared):
         sys.exit(1)
 
 
-def show_report(report: "VerifyReport") -> None:
-    """Print one comparison for people."""
-    verdict = "identical" if report.identical else "DIFFERENT"
+class Comparison(NamedTuple):
+    """A session's live rows beside those that its ledger makes."""
+
+    report: "VerifyReport"
+    behind: bool
+    """Nothing follows in the ledger any more, and yet the tables do not hold all of it."""
+
+    @property
+    def sound(self) -> bool:
+        """Every row is as the ledger says, and none is owed by a projector that has no reason to wait."""
+        return self.report.identical and not self.behind
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields by name."""
+        return self.report._asdict() | {"identical": self.report.identical, "behind": self.behind}
+
+    def show(self) -> None:
+        """Print it for people."""
+        _show(self.report, "BEHIND" if self.behind else "identical")
+
+
+def compare(place: Place, ledger: "EventLedger") -> Comparison:
+    """Fold one session anew and compare it with the live tables. A session that still runs may be ahead of them."""
+    from projections.verify import verify as compare_rows
+    from titanflow.runtime.processor import is_over
+
+    over = is_over(ledger)
+    report = compare_rows(place.database_url, ledger)
+    return Comparison(report, over and report.seq < report.ledger_seq)
+
+
+def _show(report: "VerifyReport", otherwise: str) -> None:
+    verdict = otherwise if report.identical else "DIFFERENT"
     upto = f"up to seq {report.seq:,}" + ("" if report.seq == report.ledger_seq else f" of {report.ledger_seq:,}")
     say(f"projections {verdict}: session {report.session}, {report.rows:,} rows, {upto}")
     for difference in report.differences:
@@ -61,11 +90,6 @@ def show_report(report: "VerifyReport") -> None:
         for name in difference.columns:
             live, rebuilt = difference.live[name], difference.rebuilt[name]
             say(f"  {difference.table} [{key}] {name}: live {live}, rebuilt {rebuilt}")
-
-
-def report_json(report: "VerifyReport") -> dict[str, Any]:
-    """One comparison as JSON fields."""
-    return report._asdict() | {"identical": report.identical}
 
 
 def _ledgers(place: Place, session: str | None) -> list[Any]:

@@ -1,17 +1,14 @@
 """`titanflow replay`: proves a session by deciding it again."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
 from titanflow.cli.context import JsonOption, Place, SessionArgument, arrive
 from titanflow.cli.output import Column, console, messages, print_json, say, table
-from titanflow.cli.projections import report_json, show_report
-
-if TYPE_CHECKING:
-    from projections.verify import VerifyReport
+from titanflow.cli.projections import compare
 
 
 def register(app: typer.Typer) -> None:
@@ -31,21 +28,15 @@ def replay(
     """Feed the recorded events to the same deciders and compare every decision byte for byte. Exit 1 if one differs."""
     place = arrive()
     verdict = prove(place, session, first=first, last=last)
-    report = _compare(place, verdict.session) if rebuild else None
+    tables = compare(place, place.ledger(verdict.session)) if rebuild else None
     if json:
-        print_json(as_json(verdict) | ({"projections": report_json(report)} if report else {}))
+        print_json(as_json(verdict) | ({"projections": tables.as_json()} if tables else {}))
     else:
         show(verdict)
-        if report:
-            show_report(report)
-    if not verdict.identical or (report and not report.identical):
+        if tables:
+            tables.show()
+    if not verdict.identical or (tables and not tables.sound):
         sys.exit(1)
-
-
-def _compare(place: Place, session: str) -> "VerifyReport":
-    from projections.verify import verify
-
-    return verify(place.database_url, place.ledger(session))
 
 
 def prove(place: Place, session: str | None, *, first: int = 1, last: int | None = None) -> Any:

@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import redis
 
 from eventstore.ledger import Move
+from support.short_session import open_fused
 from titanflow.domain.events import BarClosed
 from titanflow.domain.types import SCALE
 from titanflow.embedded.redis import redis_server
@@ -158,6 +160,23 @@ def test_projections_are_verified_and_rebuilt(backtested: Any, cli: CommandLine)
     (rebuilt,) = cli.json("projections", "rebuild", "--session", "first")
     assert rebuilt["rows"] == report["rows"] > 0
     assert "identical" in cli.good("projections", "verify", "--session", "first")
+
+
+def test_emptied_tables_of_a_finished_session_are_not_called_identical(backtested: Any, cli: CommandLine) -> None:
+    url = cli.json("servers", "start")[1]["url"]
+    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        connection.execute("TRUNCATE titanflow.sessions, titanflow.checkpoints, titanflow.equity_curve CASCADE")
+    for command in (("projections", "verify", "--session", "first"), ("replay", "first", "--rebuild")):
+        done = cli(*command)
+        assert done.returncode == 1
+        assert "projections BEHIND: session first, 0 rows, up to seq 0 of" in done.stdout
+    cli.good("projections", "rebuild", "--session", "first")
+    assert "projections identical" in cli.good("replay", "first", "--rebuild")
+
+
+def test_tables_may_be_behind_a_session_that_still_runs(cli: CommandLine, tape: Path, backtested: Any) -> None:
+    open_fused(redis_url_of(cli), cli.home, tape, "running")
+    assert "identical" in cli.good("projections", "verify", "--session", "running")
 
 
 def test_bad_rows_of_a_tape_are_listed_with_their_reasons(
