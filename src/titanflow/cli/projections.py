@@ -65,6 +65,8 @@ class Comparison(NamedTuple):
     def show(self) -> None:
         """Print it for people."""
         _show(self.report, "BEHIND" if self.behind else "identical")
+        if not self.sound:
+            say(f"`titanflow projections rebuild --session {self.report.session}` makes the rows anew from the ledger")
 
 
 def compare(place: Place, ledger: "EventLedger") -> Comparison:
