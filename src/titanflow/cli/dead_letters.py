@@ -59,7 +59,7 @@ def retry(
     session: SessionOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Judge dead letters again under today's catalogue; what is sound now enters the ledger, the rest stays."""
+    """Judge dead letters again; those whose time the session has just reached enter the ledger, the rest stays."""
     from titanflow.runtime.retry import retry_dead_letters
 
     outcomes = retry_dead_letters(arrive().ledger(session), letter)

@@ -7,8 +7,9 @@ from eventstore.dead_letters import DeadLetter
 from eventstore.errors import FencedError
 from eventstore.ledger import Move
 from titanflow.domain.instruments import Instrument
+from titanflow.domain.types import NANOS_PER_SECOND, Nanos
 from titanflow.errors import InputError
-from titanflow.gateway.bad_ticks import BadTick
+from titanflow.gateway.bad_ticks import BadTick, BadTickReason
 from titanflow.gateway.lifecycle import SESSION, WHILE_OPEN, has_ended
 from titanflow.gateway.normaliser import retry
 from titanflow.runtime.ledgers import EventLedger
@@ -46,9 +47,12 @@ def _retry_one(ledger: EventLedger, letter: DeadLetter, instruments: Iterable[In
     seq, reason = 0, "had entered the ledger before"
     # An earlier retry may have been cut off between its append and taking the letter away.
     if not ledger.checkpoint(entered):
-        verdict = retry(letter.payload, instruments, last_event_time(ledger))
+        now = last_event_time(ledger)
+        verdict = retry(letter.payload, instruments, now)
         if isinstance(verdict, BadTick):
             return Outcome(letter.id, 0, f"{verdict.reason}: {verdict.detail}")
+        if verdict.at // NANOS_PER_SECOND > now // NANOS_PER_SECOND:
+            return Outcome(letter.id, 0, f"{BadTickReason.TIME_FAR_OFF}: {_ahead(verdict.at, now)}")
         try:
             (seq,) = ledger.append([verdict], [WHILE_OPEN, Move(entered, 0, 1)])
             reason = ""
@@ -57,6 +61,11 @@ def _retry_one(ledger: EventLedger, letter: DeadLetter, instruments: Iterable[In
                 raise ended_meanwhile(ledger, "retry") from error
     ledger.dead_letters.remove(letter.id)
     return Outcome(letter.id, seq, reason)
+
+
+def _ahead(at: Nanos, now: Nanos) -> str:
+    """Why a row of a later second must wait: the clock and the rows that come before it have not come yet."""
+    return f"time is {at}, {at - now} ns ahead of the session's {now}; try again when the session has reached it"
 
 
 def _all(ledger: EventLedger) -> Iterable[DeadLetter]:
