@@ -96,7 +96,6 @@ class OperatorAction(StrEnum):
     KILL = "kill"
     RESUME = "resume"
     LIQUIDATE = "liquidate"
-    STOP = "stop"
 
 
 class RiskCommand(StrEnum):

@@ -125,8 +125,6 @@ class RiskGuardian:
                 return halt(self.house, seq, command, liquidate=True)
             case OperatorAction.RESUME:
                 return resume(self.house, seq, command)
-            case _:
-                return NOTHING
 
     def on_submitted(self, seq: int, order: OrderSubmitted) -> Decisions:
         """Note the executor's own liquidation orders; others were noted when approved, stops wait unseen."""

@@ -231,7 +231,6 @@ def test_a_command_to_a_contender_that_does_not_exist_does_nothing() -> None:
     session = long_500()
     for action in (OperatorAction.KILL, OperatorAction.LIQUIDATE, OperatorAction.RESUME):
         assert session.operator(action, "nobody") == []
-    assert session.operator(OperatorAction.STOP) == []
     session.tick("100", COIN)
     (order,) = session.signal(Side.BUY, COIN)
     assert isinstance(order, OrderApproved)
