@@ -16,8 +16,9 @@ from eventstore.errors import LedgerUnavailableError
 from titanflow.cli.output import messages, note, to_second
 from titanflow.cli.standings import record_of, standings_table
 from titanflow.domain.events import Event, OrderDenied, OrderFilled, OrderSubmitted, SignalGenerated, TickReceived
-from titanflow.domain.types import Nanos
+from titanflow.domain.types import Nanos, TradingStatus
 from titanflow.runtime.logs import configure_logging
+from titanflow.runtime.observer import Observer
 from titanflow.runtime.supervisor import Health
 
 if TYPE_CHECKING:
@@ -94,9 +95,10 @@ class SessionView:
         """Everything, in lines that fit into `width` columns."""
         lines = [self._title(), self._services(), self._progress(min(BAR_WIDTH, width // 3))]
         lines += [Text("  ".join(part)) for part in (self._pace(), self._counts())]
-        for line in lines:
+        hints = [Text(hint, style="yellow") for hint in operator_hints(self._run.observer)]
+        for line in (*lines, *hints):
             line.truncate(width, overflow="ellipsis")
-        return Group(*lines, *self._standings(width))
+        return Group(*lines, *self._standings(width), *hints)
 
     def _measure(self, now: float) -> None:
         self._samples.append((now, self._run.observer.last_seq))
@@ -163,3 +165,15 @@ class SessionView:
             return 0.0
         (start, first), (end, last) = self._samples[0], self._samples[-1]
         return (last - first) / (end - start) if end > start else 0.0
+
+
+def operator_hints(seen: Observer) -> list[str]:
+    """What waits for a person, and the command that answers it."""
+    standings = seen.leaderboard.standings if seen.leaderboard else ()
+    halted = [standing.contender for standing in standings if standing.status is TradingStatus.HALTED]
+    hints = []
+    if halted:
+        hints.append(f"{', '.join(halted)} halted: in another terminal `titanflow resume [CONTENDER]` reopens")
+    if seen.held:
+        hints.append(f"{len(seen.held)} held: `titanflow status` shows them, `titanflow approve|deny ORDER` answers")
+    return hints

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from titanflow.cli import progress
-from titanflow.cli.progress import SessionView
+from titanflow.cli.progress import SessionView, operator_hints
+from titanflow.domain.types import TradingStatus
 from titanflow.runtime.observer import Observer
 from titanflow.runtime.supervisor import Health, Service
 
@@ -42,6 +43,23 @@ def test_a_line_has_the_rate_since_the_last_one_the_worst_lag_and_who_is_down(
     assert "dead letters 2" in lines[1]
     assert "risk restarting ×2" in lines[1]
     assert "gateway" not in lines[1]
+
+
+def test_what_waits_for_a_person_is_shown_with_the_command_that_answers_it() -> None:
+    seen: Any = Observer()
+    assert operator_hints(seen) == []
+    seen.leaderboard = SimpleNamespace(
+        standings=[
+            SimpleNamespace(contender="calm", status=TradingStatus.ACTIVE),
+            SimpleNamespace(contender="mad", status=TradingStatus.HALTED),
+        ]
+    )
+    seen.held["order"] = SimpleNamespace()
+    halted, held = operator_hints(seen)
+    assert halted.startswith("mad halted")
+    assert "titanflow resume" in halted
+    assert held.startswith("1 held")
+    assert "titanflow approve|deny ORDER" in held
 
 
 def test_a_quiet_run_writes_no_lines(lines: list[str]) -> None:
