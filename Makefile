@@ -36,8 +36,7 @@ check: setup ## Lint, formatting, types, import layers, generated docs
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
-	@if [ -f scripts/sync_architecture.py ]; then echo "$(PY) scripts/sync_architecture.py --check"; \
-		$(PY) scripts/sync_architecture.py --check; fi
+	$(PY) scripts/sync_architecture.py --check
 
 bench: setup ## Measure: every benchmark prints one JSON document
 	@for bench in benchmarks/bench_*.py; do echo "# $$bench" >&2; $(PY) "$$bench" $(ARGS) || exit 1; done
