@@ -10,7 +10,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,11 @@ from projections.migrate import migrate
 from projections.verify import verify as verify_projections
 from replay.verify import verify
 from support.elsewhere import ask_elsewhere
+from support.legacy_contract import breaches
 from support.listener import Listener
+from support.mirrored_ledger import expected
 from support.short_session import events_of, settings_of
+from support.subscriber import CHANNELS, Subscriber
 from support.waiting import wait_until
 from titanflow.deciders import DECIDERS
 from titanflow.domain.events import SessionEnded, TickReceived
@@ -130,15 +133,16 @@ def test_a_session_of_services_runs_to_its_end_and_replays_identical_elsewhere(
     looks: list[int] = []
     with (
         subprocess.Popen([sys.executable, "-c", "while True: pass"]) as hog,
-        Listener(redis_client, run.session, "market_data") as heard,
+        closing(Subscriber(redis_client, run.session)) as subscriber,
     ):
         run.run(lambda: looks.append(run.observer.last_seq))
         hog.kill()
-        ticks = tick_seqs(run.ledger)
-        wait_until(lambda: len(heard.seqs) == len(ticks), message="every tick to be heard")
+        heard = subscriber.hear()
     assert_proven(run, run.ledger, database)
     assert_audited_once(tmp_path / "audit.jsonl", run.session)
-    assert heard.seqs == Counter(ticks)
+    assert heard == expected(run.ledger)
+    assert {channel for channel, _ in heard} >= set(CHANNELS) - {"risk_commands"}, "whether a limit is reached, time decides"
+    assert [breach for channel, message in heard for breach in breaches(channel, message)] == []
     assert looks[-1] == run.ledger.last_seq()
     assert all(service.total_restarts == 0 for service in run.supervisor.services.values())
     there = ask_elsewhere(
