@@ -89,7 +89,11 @@ class OrderValidator:
         if account is None:
             return Refusal(DenialCode.NO_EQUITY, (("contender", order.contender), ("equity", 0)))
         request = Request(order, instrument, account, self.is_closing(order), self.reference_price(order))
-        return next((refusal for check in self.checks if (refusal := check(request))), None)
+        for check in self.checks:
+            refusal = check(request)
+            if refusal is not None:
+                return refusal
+        return None
 
     def is_closing(self, order: OrderApproved) -> bool:
         """Whether the order may only reduce a position: all but entries, and every sell while short selling is off."""
@@ -129,9 +133,9 @@ class OrderValidator:
         return None
 
     def _closes_something(self, request: Request) -> Refusal | None:
-        order, held = request.order, request.account.portfolio.quantity(request.instrument.id)
         if not request.closing:
             return None
+        order, held = request.order, request.account.portfolio.quantity(request.instrument.id)
         short_sale = order.purpose is OrderPurpose.ENTRY
         if short_sale and order.quantity > held:
             return Refusal(DenialCode.SHORTING_DISABLED, (("position", held), ("quantity", order.quantity)))
@@ -145,8 +149,10 @@ class OrderValidator:
         return Refusal(DenialCode.NO_PRICE, (("instrument", request.instrument.id),))
 
     def _order_value(self, request: Request) -> Refusal | None:
+        if request.closing:
+            return None
         value, limit = notional(request.reference_price, request.order.quantity), self.settings.max_order_value
-        if request.closing or value <= limit:
+        if value <= limit:
             return None
         return Refusal(DenialCode.ORDER_VALUE, (("order_value", value), ("limit", limit)))
 

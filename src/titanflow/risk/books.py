@@ -111,7 +111,10 @@ class Book:
 
     def entry_on(self, instrument: InstrumentId, side: Side) -> WorkingOrder | None:
         """The entry of that side still working, if any."""
-        return next((order for order in self.orders_on(instrument) if order.is_entry and order.side is side), None)
+        for order in self.working.values():
+            if order.purpose is OrderPurpose.ENTRY and order.side is side and order.instrument == instrument:
+                return order
+        return None
 
     def closing_quantity(self, instrument: InstrumentId) -> Quantity:
         """What closing orders under way may still close (protective stops not counted)."""
@@ -177,7 +180,10 @@ class House:
 
     def equity(self) -> Money:
         """Marked equity of all contenders together."""
-        return sum(book.portfolio.equity(self.marks) for book in self.books.values())
+        total = 0
+        for book in self.books.values():
+            total += book.portfolio.equity(self.marks)
+        return total
 
     def gross_exposure(self) -> Money:
         """Gross exposure of all contenders together, entries under way included."""

@@ -10,20 +10,26 @@ from titanflow.risk.verdicts import Denial, tripped
 
 def check_exposed(house: House, seq: int, at: Nanos) -> list[Event]:
     """Check every contender with a position, then all together; nothing to do when all are flat."""
-    exposed = [book for book in house.books.values() if book.portfolio.positions]
-    if not exposed or house.ended or house.switch.liquidating:
+    if house.ended or house.switch.liquidating:
         return []
+    exposed, total = False, 0
     decisions: list[Event] = []
-    for book in exposed:
-        decisions += _check_book(house, seq, at, book)
-    return decisions + _check_house(house, seq, at)
+    for book in house.books.values():
+        equity = book.portfolio.equity(house.marks)
+        total += equity
+        if book.portfolio.positions:
+            exposed = True
+            decisions += _trip_if_breached(house, seq, at, book.id, book.switch, equity)
+    return decisions + _trip_if_breached(house, seq, at, "", house.switch, total) if exposed else decisions
 
 
 def check_after_fill(house: House, seq: int, at: Nanos, book: Book) -> list[Event]:
     """Check the contender that traded, then all together."""
     if house.ended or house.switch.liquidating:
         return []
-    return _check_book(house, seq, at, book) + _check_house(house, seq, at)
+    equity = book.portfolio.equity(house.marks)
+    decisions = _trip_if_breached(house, seq, at, book.id, book.switch, equity)
+    return decisions + _trip_if_breached(house, seq, at, "", house.switch, house.equity())
 
 
 def halt(house: House, seq: int, command: OperatorCommanded, liquidate: bool) -> list[Event]:
@@ -88,14 +94,6 @@ def _switches(house: House, contender: ContenderId) -> list[tuple[ContenderId, K
     if not contender:
         return [("", house.switch, house.equity())]
     return [(book.id, book.switch, book.portfolio.equity(house.marks)) for book in house.in_scope(contender)]
-
-
-def _check_book(house: House, seq: int, at: Nanos, book: Book) -> list[Event]:
-    return _trip_if_breached(house, seq, at, book.id, book.switch, book.portfolio.equity(house.marks))
-
-
-def _check_house(house: House, seq: int, at: Nanos) -> list[Event]:
-    return _trip_if_breached(house, seq, at, "", house.switch, house.equity())
 
 
 def _trip_if_breached(

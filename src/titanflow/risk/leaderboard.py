@@ -206,10 +206,13 @@ class LeaderboardKeeper:
         return self._publish(seq, ended.at)
 
     def _publish(self, seq: int, at: Nanos) -> Decisions:
-        marks = self._marks
-        standings = sorted((book.standing(marks, self._status(book)) for book in self._books.values()), key=_rank)
-        equity = sum(standing.equity for standing in standings)
-        total = self._total
+        marks, total, equity = self._marks, self._total, 0
+        standings = []
+        for book in self._books.values():
+            standing = book.standing(marks, self._status(book))
+            standings.append(standing)
+            equity += standing.equity
+        standings.sort(key=_rank)
         total.mark(equity)
         return (
             LeaderboardPublished(seq, at, tuple(standings), equity, total.max_drawdown, total.sharpe, total.sortino),

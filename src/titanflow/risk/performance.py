@@ -159,7 +159,7 @@ class EquityCurve:
 class TradeStatistics:
     """Counts and sums over closed round trips; profit and loss are after fees."""
 
-    __slots__ = ("gross_loss", "gross_profit", "trades", "wins")
+    __slots__ = ("gross_loss", "gross_profit", "profit_factor", "trades", "wins")
 
     def __init__(self) -> None:
         self.trades = 0
@@ -167,6 +167,8 @@ class TradeStatistics:
         self.gross_profit: Money = 0
         self.gross_loss: Money = 0
         """Sum of the losses, positive."""
+        self.profit_factor: float | None = None
+        """Gross profit over gross loss (Schwager 1984); None before the first loss."""
 
     def add(self, pnl: Money) -> None:
         """Take one more round trip; it is won when it made more than nothing."""
@@ -176,11 +178,8 @@ class TradeStatistics:
             self.gross_profit += pnl
         else:
             self.gross_loss -= pnl
-
-    @property
-    def profit_factor(self) -> float | None:
-        """Gross profit over gross loss (Schwager 1984); None before the first loss."""
-        return round(self.gross_profit / self.gross_loss, DECIMALS) if self.gross_loss else None
+        if self.gross_loss:
+            self.profit_factor = round(self.gross_profit / self.gross_loss, DECIMALS)
 
 
 def win_rate(wins: int, trades: int) -> Ratio:

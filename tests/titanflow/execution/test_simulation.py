@@ -12,6 +12,7 @@ from titanflow.domain.decider import random_bits
 from titanflow.domain.instruments import FeeSchedule
 from titanflow.domain.session_settings import ExecutionSettings
 from titanflow.domain.types import SCALE, Side, fixed
+from titanflow.execution.simulation.exponential import FINE, exponential
 from titanflow.execution.simulation.fees import commission, cost_with_commission
 from titanflow.execution.simulation.latency import LatencyModel
 from titanflow.execution.simulation.matching import executable_size
@@ -63,6 +64,22 @@ def test_every_pattern_of_bits_gives_a_finite_draw_and_its_complement_the_opposi
 def test_draws_are_standard_normal() -> None:
     draws = [standard_normal(random_bits(1, each)) / SCALE for each in IDS]
     assert kolmogorov_smirnov(draws, NormalDist().cdf) < CRITICAL
+
+
+@given(st.integers(1 << 40, (1 << 64) - (1 << 40)))
+def test_a_draw_is_the_quantile_of_its_bits_to_four_hundred_thousandths(bits: int) -> None:
+    assert standard_normal(bits) / SCALE == pytest.approx(NormalDist().inv_cdf((bits + 0.5) / 2**64), abs=4e-5)
+
+
+@given(st.integers(0, (1 << 64) - 1), st.integers(0, 1 << 60))
+def test_more_bits_never_give_a_smaller_draw(bits: int, more: int) -> None:
+    assert standard_normal(min(bits + more, (1 << 64) - 1)) >= standard_normal(bits)
+
+
+@given(st.floats(-6, 6))
+def test_the_exponential_agrees_with_the_standard_library(x: float) -> None:
+    units = round(x * SCALE)
+    assert exponential(units) / FINE == pytest.approx(math.exp(units / SCALE), rel=1e-11)
 
 
 # --- latency ---------------------------------------------------------------------------------------------------------

@@ -1,14 +1,10 @@
 """How long an order takes to the market, in event time. Nobody waits: the time is added to the order's `active_at`."""
 
-from decimal import ROUND_HALF_EVEN, Context, Decimal
-
 from titanflow.domain.decider import random_bits
 from titanflow.domain.session_settings import ExecutionSettings
-from titanflow.domain.types import Nanos, OrderId
+from titanflow.domain.types import Nanos, OrderId, portion
+from titanflow.execution.simulation.exponential import FINE, exponential
 from titanflow.execution.simulation.normal import standard_normal
-
-_CONTEXT = Context(prec=20, rounding=ROUND_HALF_EVEN)
-"""Decimal's exponential is correctly rounded, so latencies are the same on every machine; `math.exp` is not."""
 
 
 class LatencyModel:
@@ -20,7 +16,7 @@ class LatencyModel:
 
     def __init__(self, seed: int, settings: ExecutionSettings) -> None:
         self.seed = seed
-        self.median = Decimal(settings.latency_median_nanos)
+        self.median = settings.latency_median_nanos
         self.sigma = settings.latency_sigma
         self.shortest = settings.latency_min_nanos
         self.longest = settings.latency_max_nanos
@@ -28,6 +24,5 @@ class LatencyModel:
     def nanos(self, order_id: OrderId, leg: int = 0) -> Nanos:
         """Latency of an order's way to the market (leg 0), or of a triggered stop's market order (leg 1)."""
         z = standard_normal(random_bits(self.seed, f"latency|{order_id}", leg))
-        factor = _CONTEXT.exp(_CONTEXT.scaleb(self.sigma * z, -18))
-        drawn = int(_CONTEXT.to_integral_value(_CONTEXT.multiply(self.median, factor)))
+        drawn = self.median * exponential(portion(self.sigma, z)) // FINE
         return min(max(drawn, self.shortest), self.longest)

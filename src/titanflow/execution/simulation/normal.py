@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from decimal import Context, Decimal
 
 from titanflow.domain.types import SCALE, Ratio
@@ -42,10 +43,32 @@ _FAR_TAIL = (
 )
 
 
+_CELLS = 4096
+"""Equal parts of the probability, told apart by a draw's first twelve bits."""
+_EDGE = 32
+"""So many of them at either end are not interpolated: there the quantile bends too much."""
+_REST = (1 << 52) - 1
+"""A draw's other bits: where in its cell it lies."""
+
+
 def standard_normal(bits: int) -> Ratio:
-    """A draw from the standard normal distribution, in 1e-9, from 64 uniform random bits."""
+    """A draw from the standard normal distribution, in 1e-9, from 64 uniform random bits.
+
+    Between two knots of a table the quantile is taken as straight, in integers: less than 4e-5 from the true one where
+    it bends most, 2e-8 in the middle. The last 1/128 of the probability at either end is computed each time.
+    """
+    cell = bits >> 52
+    if _EDGE <= cell < _CELLS - _EDGE:
+        low, high = _knots()[cell - _EDGE : cell - _EDGE + 2]
+        return low + ((high - low) * (bits & _REST) >> 52)
     # 52 bits and a half fit a float's mantissa exactly, so the probability is never 0 or 1.
     return round(normal_quantile(((bits >> 12) + 0.5) / (1 << 52)) * SCALE)
+
+
+@cache
+def _knots() -> tuple[Ratio, ...]:
+    """The quantiles at the ends of all cells that are interpolated; made at the first draw, in milliseconds."""
+    return tuple(round(normal_quantile(end / _CELLS) * SCALE) for end in range(_EDGE, _CELLS - _EDGE + 1))
 
 
 def normal_quantile(probability: float) -> float:
