@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from functools import cache
 from decimal import Context, Decimal
+from functools import cache
 
 from titanflow.domain.types import SCALE, Ratio
 
