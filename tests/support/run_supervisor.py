@@ -9,7 +9,7 @@ from titanflow.runtime import supervisor
 supervisor._COMMAND = (sys.executable, str(Path(__file__).with_name("unruly_service.py")))  # type: ignore[assignment]
 
 home = Path(sys.argv[1])
-watched = supervisor.Supervisor(home, "orphans", ["waits"], {}, 0)
+watched = supervisor.Supervisor(home, "orphans", ["waits"], {}, restart_limit=0, hang_seconds=60.0)
 watched.start()
 while "waits" not in watched.log_path("waits").read_text():
     time.sleep(0.01)

@@ -58,6 +58,7 @@ class SessionView:
         self._drawn_at = 0.0
         self._samples: deque[tuple[float, int]] = deque()
         self._lag = self._dead_letters = 0
+        self._slowest = ""
 
     def __enter__(self) -> "SessionView":
         if self._live:
@@ -105,7 +106,7 @@ class SessionView:
         while len(self._samples) > 2 and now - self._samples[0][0] > RATE_OVER_S:
             self._samples.popleft()
         try:
-            self._lag = max(self._run.lag().values(), default=0)
+            self._slowest, self._lag = max(self._run.lag().items(), key=lambda one: one[1], default=("", 0))
             self._dead_letters = self._run.ledger.dead_letters.count()
         except LedgerUnavailableError:
             # The guard is bringing the server back; until then the last numbers stand.
@@ -144,7 +145,7 @@ class SessionView:
         seen = self._run.observer
         return (
             f"{self._rate():,.0f} events/s",
-            f"lag {self._lag:,}",
+            f"lag {self._lag:,}" + (f" ({self._slowest})" if self._lag else ""),
             f"positions {len(seen.positions)}",
             f"held orders {len(seen.held)}",
             f"dead letters {self._dead_letters:,}",

@@ -43,14 +43,18 @@ def service(
 
 
 def _run(place: Place, session: str | None, name: str, supervisor_pid: int | None) -> None:
+    from titanflow.runtime.heartbeat import Heartbeat
     from titanflow.runtime.logs import configure_logging
+    from titanflow.runtime.runs import heartbeat_path
     from titanflow.runtime.services import SERVICES, Job
     from titanflow.runtime.stopping import die_with, stop_on_signals
 
-    stop = stop_on_signals()
-    configure_logging(name)
-    if supervisor_pid is not None:
+    if supervisor_pid is None or session is None:
+        stop = stop_on_signals()
+    else:
+        stop = stop_on_signals(Heartbeat(heartbeat_path(place.settings.home, session, name)))
         die_with(supervisor_pid)
+    configure_logging(name)
     database_url = _database_url(place, [name])
     SERVICES[name](Job(place.settings, place.redis_url, database_url, place.ledger(session), stop))
 
@@ -63,8 +67,15 @@ def _supervise(place: Place, session: str | None, names: list[str]) -> None:
 
     chosen = place.ledger(session).session
     environment = service_environment(place.settings, place.redis_url, _database_url(place, names))
-    limit = place.settings.runtime.restart_limit
-    supervisor = Supervisor(place.settings.home, chosen, names, environment, limit)
+    runtime = place.settings.runtime
+    supervisor = Supervisor(
+        place.settings.home,
+        chosen,
+        names,
+        environment,
+        restart_limit=runtime.restart_limit,
+        hang_seconds=runtime.hang_seconds,
+    )
     stop: threading.Event = stop_on_signals()
     supervisor.start()
     try:

@@ -59,6 +59,8 @@ class Processor:
     def _recover(self) -> None:
         self._checkpoint = self._ledger.checkpoint(self.name)
         for block in self._ledger.read(1, self._checkpoint) if self._checkpoint else ():
+            if self._stopping():
+                return
             self._decide(block)
         self._position = self._checkpoint
         log.info("decider ready", decider=self.name, seq=self._checkpoint)

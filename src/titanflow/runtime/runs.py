@@ -13,6 +13,11 @@ def run_directory(home: Path, session: str) -> Path:
     return home / "sessions" / session
 
 
+def heartbeat_path(home: Path, session: str, service: str) -> Path:
+    """The file by which a supervised service of a session shows that it lives."""
+    return run_directory(home, session) / f"{service}.heartbeat"
+
+
 def save_run(settings: Settings, session: str) -> None:
     """Write the settings of a run, whole or not at all; without the servers' addresses, which may hold passwords."""
     directory = run_directory(settings.home, session)

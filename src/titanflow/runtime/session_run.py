@@ -52,7 +52,14 @@ class SessionRun:
         names = TOPOLOGIES[settings.runtime.topology]
         self._feeder = names[0]
         environment = service_environment(settings, redis_url, database_url)
-        self.supervisor = Supervisor(settings.home, session, names, environment, settings.runtime.restart_limit)
+        self.supervisor = Supervisor(
+            settings.home,
+            session,
+            names,
+            environment,
+            restart_limit=settings.runtime.restart_limit,
+            hang_seconds=settings.runtime.hang_seconds,
+        )
         self.guard = ServerGuard(_embedded(settings))
         self._asked: int | None = None
 

@@ -40,9 +40,12 @@ def stopping_on_signals() -> Iterator[threading.Event]:
             signal.signal(signum, handler)
 
 
-def stop_on_signals() -> threading.Event:
-    """An event that SIGTERM and SIGINT set; a second signal ends the process at once. Main thread only."""
-    stop = threading.Event()
+def stop_on_signals(stop: threading.Event | None = None) -> threading.Event:
+    """An event (`stop`, or a new one) that SIGTERM and SIGINT set; a second signal ends the process at once.
+
+    Main thread only.
+    """
+    stop = stop or threading.Event()
 
     def on_signal(signum: int, frame: object) -> None:
         if stop.is_set():

@@ -11,8 +11,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO
 
-from titanflow.runtime.runs import run_directory
+import structlog
+
+from titanflow.runtime.heartbeat import last_beat
+from titanflow.runtime.runs import heartbeat_path, run_directory
 from titanflow.runtime.stopping import holding_back
+
+log = structlog.get_logger()
 
 FIRST_BACKOFF_S = 0.2
 LONGEST_BACKOFF_S = 5.0
@@ -49,12 +54,21 @@ class Supervisor:
     """The processes of one session. Call `watch` often; it never blocks."""
 
     def __init__(
-        self, home: Path, session: str, names: Sequence[str], environment: Mapping[str, str], restart_limit: int
+        self,
+        home: Path,
+        session: str,
+        names: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        restart_limit: int,
+        hang_seconds: float,
     ) -> None:
+        """More restarts in a row than `restart_limit` are failure; no sign of life for `hang_seconds` is a hang."""
         self._home = home
         self._session = session
         self._environment = dict(environment)
         self._restart_limit = restart_limit
+        self._hang_seconds = hang_seconds
         self.services = {name: Service(name) for name in names}
 
     def start(self) -> None:
@@ -110,6 +124,10 @@ class Supervisor:
         """The file that receives what a service prints."""
         return run_directory(self._home, self._session) / f"{name}.log"
 
+    def heartbeat_path(self, name: str) -> Path:
+        """The file whose modification time is a service's last sign of life."""
+        return heartbeat_path(self._home, self._session, name)
+
     def _launch(self, service: Service) -> None:
         path = self.log_path(service.name)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,10 +147,18 @@ class Supervisor:
         service.health = Health.RUNNING
         service.started_at = time.monotonic()
 
+    def _end_if_hung(self, service: Service) -> None:
+        """Kill a service that gives no sign of life: it has fallen by the next look, and is started again."""
+        alive_at = max(service.started_at, last_beat(self.heartbeat_path(service.name)))
+        if service.process is not None and time.monotonic() - alive_at > self._hang_seconds:
+            log.warning("service gives no sign of life", service=service.name, seconds=self._hang_seconds)
+            service.process.kill()
+
     def _has_fallen(self, service: Service) -> bool:
         assert service.process is not None
         service.exit_code = service.process.poll()
         if service.exit_code is None:
+            self._end_if_hung(service)
             return False
         if service.exit_code == 0:
             service.health = Health.DONE

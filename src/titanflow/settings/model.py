@@ -131,6 +131,9 @@ class RuntimeSection(Section):
     topology: Literal["services", "fused"] = Field("services", description="a process a service, or all in one")
     max_lag_events: Annotated[int, Field(ge=100, le=10_000_000)] = Field(5_000, description="the feed waits beyond it")
     restart_limit: Annotated[int, Field(ge=0, le=1000)] = Field(10, description="restarts of one service in a row")
+    hang_seconds: Annotated[float, Field(ge=5, le=86_400)] = Field(
+        120.0, description="a service without a sign of life for so long is killed and restarted"
+    )
 
 
 class Settings(Section):

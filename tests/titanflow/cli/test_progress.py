@@ -39,7 +39,7 @@ def test_a_line_has_the_rate_since_the_last_one_the_worst_lag_and_who_is_down(
         monkeypatch.setattr(progress.time, "monotonic", lambda now=now: now)
         view.refresh()
     assert len(lines) == 2, "a line every five seconds"
-    assert "100 events/s  lag 7" in lines[1]
+    assert "100 events/s  lag 7 (risk)" in lines[1]
     assert "dead letters 2" in lines[1]
     assert "risk restarting ×2" in lines[1]
     assert "gateway" not in lines[1]

@@ -26,8 +26,9 @@ def supervise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Super
     monkeypatch.setattr(supervisor_module, "_COMMAND", (sys.executable, str(SUPPORT / "unruly_service.py")))
     made: list[Supervisor] = []
 
-    def make(*names: str, limit: int = 0) -> Supervisor:
-        made.append(Supervisor(tmp_path, "unruly", names, {"TITANFLOW_HOME": str(tmp_path)}, limit))
+    def make(*names: str, limit: int = 0, hang_seconds: float = 60.0) -> Supervisor:
+        environment = {"TITANFLOW_HOME": str(tmp_path)}
+        made.append(Supervisor(tmp_path, "unruly", names, environment, restart_limit=limit, hang_seconds=hang_seconds))
         return made[-1]
 
     yield make
@@ -55,6 +56,23 @@ def test_a_service_that_ends_well_is_done_and_not_started_again(supervise: Super
     watched_until(watched, lambda: watched.done)
     assert watched.services["done"].total_restarts == 0
     assert watched.failed == []
+
+
+def test_a_service_without_a_sign_of_life_is_killed_and_started_again(supervise: Supervise) -> None:
+    watched = supervise("waits", limit=1, hang_seconds=2.0)
+    watched.start()
+    watched_until(watched, lambda: says(watched, "waits", "waits"))
+    os.kill(pid_of(watched, "waits"), signal.SIGSTOP)
+    watched_until(watched, lambda: watched.services["waits"].total_restarts == 1)
+    assert watched.services["waits"].exit_code == -signal.SIGKILL
+    watched_until(watched, lambda: watched.log_path("waits").read_text().count("waits") == 2)
+
+
+def test_a_service_that_shows_it_lives_is_left_alone_however_long_it_takes(supervise: Supervise) -> None:
+    watched = supervise("beats", hang_seconds=1.0)
+    watched.start()
+    watched_until(watched, lambda: says(watched, "beats", "beaten"))
+    assert watched.services["beats"].total_restarts == 0
 
 
 def test_a_service_that_falls_is_started_again_until_it_ends_well(supervise: Supervise) -> None:
