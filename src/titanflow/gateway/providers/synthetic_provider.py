@@ -48,14 +48,12 @@ class SyntheticDataProvider:
         limits = [time.length // interval, ticks, None if duration is None else duration * NANOS_PER_SECOND // interval]
         count = max(1, min(limit for limit in limits if limit is not None))
         self._walk = RandomWalk(self._instruments, time, request.seed, interval, count, float(price), float(volatility))
-        names = ",".join(i.id for i in self._instruments)
-        self._source = (
-            f"random walk of {names} from {start}, {count} ticks each {interval} ns, at {price}, {volatility}"
-        )
-        self._digest = sha256(f"{self._source}, seed {request.seed}".encode()).hexdigest()
+        self._source = f"random walk of {', '.join(i.id for i in self._instruments)}"
+        parameters = f"from {start}, {count} ticks each {interval} ns, at {price}, {volatility}, seed {request.seed}"
+        self._digest = sha256(f"{self._source} {parameters}".encode()).hexdigest()
 
     def feed(self) -> FeedSpec:
-        """The walk's parameters, and a digest over them and the seed: equal digests, equal rows."""
+        """What walks, and a digest over every parameter and the seed: equal digests, equal rows."""
         return FeedSpec(self.name, self._source, self._digest)
 
     def instruments(self) -> tuple[Instrument, ...]:
