@@ -90,7 +90,8 @@ class Position:
         """Take `quantity` off for `value` (both positive): (cost released, realized P&L, round trip if now flat)."""
         held = abs(self.quantity)
         long = self.quantity > 0
-        released = (1 if long else -1) * scaled(abs(self.cost) * quantity, held)
+        # The whole of it needs no division, nor rounding.
+        released = self.cost if quantity == held else scaled(abs(self.cost) * quantity, held) * (1 if long else -1)
         realized = value - released if long else -released - value
         self.cost -= released
         self.quantity -= quantity if long else -quantity
@@ -100,16 +101,12 @@ class Position:
         return released, realized, (None if self.quantity else self._round_trip(at, long))
 
     def _round_trip(self, at: Nanos, long: bool) -> RoundTrip:
+        side = Side.BUY if long else Side.SELL
+        entry_price = scaled(self._opened_value * SCALE, self._opened)
+        exit_price = scaled(self._closed_value * SCALE, self._opened)
+        pnl = self._realized - self._fees
         return RoundTrip(
-            instrument=self.instrument,
-            side=Side.BUY if long else Side.SELL,
-            opened_at=self.opened_at,
-            closed_at=at,
-            quantity=self._opened,
-            entry_price=scaled(self._opened_value * SCALE, self._opened),
-            exit_price=scaled(self._closed_value * SCALE, self._opened),
-            fees=self._fees,
-            pnl=self._realized - self._fees,
+            self.instrument, side, self.opened_at, at, self._opened, entry_price, exit_price, self._fees, pnl
         )
 
 
@@ -137,10 +134,10 @@ class Portfolio:
         if quantity <= 0 or price <= 0:
             raise ValueError(f"a fill needs a positive quantity and price, got {quantity} at {price}")
         value = notional(price, quantity)
+        sign = side.sign
         position = self.positions.get(instrument) or Position(instrument)
-        signed = side.sign * quantity
-        held = position.quantity
-        closing = min(abs(held), quantity) if held * signed < 0 else 0
+        held = sign * position.quantity
+        closing = min(-held, quantity) if held < 0 else 0
         opening = quantity - closing
         closing_value = notional(price, closing) if opening else value
         closing_fee = scaled(fee * closing, quantity) if opening else fee
@@ -153,9 +150,9 @@ class Portfolio:
                 del self.positions[instrument]
         if opening:
             self.positions.setdefault(instrument, position)
-            position.open(at, side.sign * opening, value - closing_value, fee - closing_fee)
-            cost += side.sign * (value - closing_value)
-        entry = JournalEntry(cash=-side.sign * value - fee, cost=cost, realized=realized, fee=fee)
+            position.open(at, sign * opening, value - closing_value, fee - closing_fee)
+            cost += sign * (value - closing_value)
+        entry = JournalEntry(-sign * value - fee, cost, realized, fee)
         self.cash += entry.cash
         self.realized += realized
         self.fees += fee

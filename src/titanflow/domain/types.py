@@ -246,7 +246,11 @@ def scaled(numerator: int, denominator: int) -> int:
 
 def ratio_of(part: int, whole: int) -> Ratio:
     """`part / whole` in 1e-9, rounded half to even; zero where the whole is not positive."""
-    return scaled(part * SCALE, whole) if whole > 0 else 0
+    if whole <= 0:
+        return 0
+    raised, twice = 2 * SCALE * part + whole, 2 * whole
+    quotient = raised // twice
+    return quotient - 1 if quotient & 1 and quotient * twice == raised else quotient
 
 
 def floor_to(quantity: int, increment: int) -> int:

@@ -118,17 +118,27 @@ class Book:
 
     def closing_quantity(self, instrument: InstrumentId) -> Quantity:
         """What closing orders under way may still close (protective stops not counted)."""
-        return sum(order.remaining for order in self.orders_on(instrument) if not order.is_entry)
+        total = 0
+        for order in self.working.values():
+            if order.purpose is not OrderPurpose.ENTRY and order.instrument == instrument:
+                total += order.remaining
+        return total
 
     def committed(self, instrument: InstrumentId) -> Quantity:
         """The position's size together with what entries under way may still add."""
-        entering = sum(order.remaining for order in self.orders_on(instrument) if order.is_entry)
-        return abs(self.portfolio.quantity(instrument)) + entering
+        total = abs(self.portfolio.quantity(instrument))
+        for order in self.working.values():
+            if order.purpose is OrderPurpose.ENTRY and order.instrument == instrument:
+                total += order.remaining
+        return total
 
     def gross_exposure(self, marks: Mapping[InstrumentId, Price]) -> Money:
         """Absolute value of all positions at `marks`, and of the entries under way at their approval's price."""
-        entering = sum(order.value for order in self.working.values() if order.is_entry)
-        return self.portfolio.gross_exposure(marks) + entering
+        total = self.portfolio.gross_exposure(marks)
+        for order in self.working.values():
+            if order.purpose is OrderPurpose.ENTRY:
+                total += order.value
+        return total
 
     def fill(self, fill: OrderFilled) -> RoundTrip | None:
         """Book a fill; the round trip that it completed, if any."""
@@ -187,7 +197,10 @@ class House:
 
     def gross_exposure(self) -> Money:
         """Gross exposure of all contenders together, entries under way included."""
-        return sum(book.gross_exposure(self.marks) for book in self.books.values())
+        total = 0
+        for book in self.books.values():
+            total += book.gross_exposure(self.marks)
+        return total
 
     def halting(self, book: Book) -> tuple[ContenderId, KillSwitch] | None:
         """The tripped kill switch that holds for this book, its own before the house's; None when it may trade."""

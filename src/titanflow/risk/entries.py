@@ -56,6 +56,8 @@ def lapse_holds(books: Iterable[Book], seq: int, at: Nanos) -> list[Event]:
 
 def withdraw_holds(book: Book, seq: int, signal: SignalGenerated) -> list[Event]:
     """A signal takes back a held entry the other way in its instrument: its model does not want it any more."""
+    if not book.held:
+        return []
     denial = Denial(DenialCode.SUPERSEDED, (("signal", seq),))
     return [
         end_hold(book, seq, signal.at, hold, denial)

@@ -117,8 +117,8 @@ class EquityCurve:
         """Take the equity at any moment: only the drawdown may change."""
         if equity >= self._peak:
             self._peak = equity
-        elif (drawdown := ratio_of(self._peak - equity, self._peak)) > self.max_drawdown:
-            self.max_drawdown = drawdown
+        elif (self._peak - equity) * SCALE > self.max_drawdown * self._peak:
+            self.max_drawdown = ratio_of(self._peak - equity, self._peak)
 
     def sample(self, equity: Money, invested: bool = False) -> None:
         """Take the equity at a regular moment; `invested` says whether a position was held then."""
