@@ -23,12 +23,11 @@ class Account:
 
     def exposure_after(self, instrument: InstrumentId, signed: Quantity) -> Quantity:
         """Absolute position if `signed` more and every working entry on the same side are filled."""
-        same_side = (
-            order.side.sign * order.remaining
-            for order in self.orders_in(instrument)
-            if not order.closing and order.side.sign * signed > 0
-        )
-        return abs(self.portfolio.quantity(instrument) + signed + sum(same_side))
+        after = self.portfolio.quantity(instrument) + signed
+        for order in self.orders.values():
+            if not order.closing and order.instrument.id == instrument and order.side.sign * signed > 0:
+                after += order.side.sign * order.remaining
+        return abs(after)
 
     def buying_power(self, marks: Mapping[InstrumentId, Price]) -> Money:
         """Cash for new positions: what working entries may cost is spoken for, shorts are collateralised in full.
@@ -39,11 +38,15 @@ class Account:
         return self.portfolio.cash - 2 * self._short_value(marks) - self._spoken_for()
 
     def _short_value(self, marks: Mapping[InstrumentId, Price]) -> Money:
-        return sum(-p.value(marks[p.instrument]) for p in self.portfolio.positions.values() if p.quantity < 0)
+        total = 0
+        for position in self.portfolio.positions.values():
+            if position.quantity < 0:
+                total -= position.value(marks[position.instrument])
+        return total
 
     def _spoken_for(self) -> Money:
-        return sum(
-            cost_with_commission(order.instrument.fees, order.worst_price, order.remaining)
-            for order in self.orders.values()
-            if not order.closing
-        )
+        total = 0
+        for order in self.orders.values():
+            if not order.closing:
+                total += cost_with_commission(order.instrument.fees, order.worst_price, order.remaining)
+        return total

@@ -12,16 +12,18 @@ from titanflow.domain.types import (
     ContenderId,
     DenialCode,
     InstrumentId,
+    Money,
     OrderId,
     OrderPurpose,
     OrderType,
     Price,
     Quantity,
     Side,
+    notional,
 )
 from titanflow.execution.account import Account
 from titanflow.execution.orders import Book, WorkingOrder
-from titanflow.execution.simulation.fees import commission, cost_with_commission
+from titanflow.execution.simulation.fees import commission
 from titanflow.execution.simulation.latency import LatencyModel
 from titanflow.execution.simulation.matching import executable_size, fill_price, reached
 from titanflow.execution.simulation.slippage import SlippageModel
@@ -55,8 +57,12 @@ class PaperMarket:
     def admit(self, submitted: OrderSubmitted) -> None:
         """The order stands in the ledger: later ticks may fill it, unless it was cancelled meanwhile."""
         order = self.accounts[submitted.contender].orders.get(submitted.order_id)
-        if order is not None:
-            self.books.setdefault(submitted.instrument, Book()).add(order)
+        if order is None:
+            return
+        book = self.books.get(submitted.instrument)
+        if book is None:
+            book = self.books[submitted.instrument] = Book()
+        book.add(order)
 
     def close(self, turn: Turn, contender: ContenderId, instrument: Instrument) -> None:
         """Send a market order that liquidates a position."""
@@ -89,9 +95,10 @@ class PaperMarket:
         if quantity <= 0:
             return
         price = fill_price(order, tick, quantity, self.slippage)
-        if self._affordable(order, quantity, price):
+        fee = commission(order.instrument.fees, price, quantity)
+        if self._affordable(order, notional(price, quantity) + fee):
             taken[order.contender] = before + quantity
-            self._fill(turn, order, quantity, price)
+            self._fill(turn, order, quantity, price, fee)
         else:
             self.cancel(turn, (order,), DenialCode.BUYING_POWER)
 
@@ -103,18 +110,13 @@ class PaperMarket:
     def _offered(self, order: WorkingOrder, tick: TickReceived) -> Quantity:
         return executable_size(tick.size, self.participation, order.instrument.quantity_increment)
 
-    def _affordable(self, order: WorkingOrder, quantity: Quantity, price: Price) -> bool:
+    def _affordable(self, order: WorkingOrder, cost: Money) -> bool:
         """Prices move between the gate and the fill; an entry never overdraws the account for that."""
-        if order.closing or order.side is Side.SELL:
-            return True
-        cost = cost_with_commission(order.instrument.fees, price, quantity)
-        return cost <= self.accounts[order.contender].portfolio.cash
+        return order.closing or order.side is Side.SELL or cost <= self.accounts[order.contender].portfolio.cash
 
-    def _fill(self, turn: Turn, order: WorkingOrder, quantity: Quantity, price: Price) -> None:
-        instrument = order.instrument
-        fee = commission(instrument.fees, price, quantity)
+    def _fill(self, turn: Turn, order: WorkingOrder, quantity: Quantity, price: Price, fee: Money) -> None:
         portfolio = self.accounts[order.contender].portfolio
-        entry, _ = portfolio.apply(turn.at, instrument.id, order.side, quantity, price, fee)
+        entry, _ = portfolio.apply(turn.at, order.instrument.id, order.side, quantity, price, fee)
         order.remaining -= quantity
         order.fills += 1
         turn.filled(order, quantity, price, fee, entry.realized)
@@ -126,8 +128,13 @@ class PaperMarket:
         """After a fill: closing orders that have nothing left to close end, and an entry's new part is protected."""
         account, instrument = self.accounts[filled.contender], filled.instrument
         held = account.portfolio.quantity(instrument.id)
-        idle = [order for order in account.orders_in(instrument.id) if order.closing and order.side.sign * held >= 0]
-        self.cancel(turn, idle, DenialCode.POSITION_CLOSED)
+        idle = [
+            order
+            for order in account.orders.values()
+            if order.closing and order.side.sign * held >= 0 and order.instrument is instrument
+        ]
+        if idle:
+            self.cancel(turn, idle, DenialCode.POSITION_CLOSED)
         if filled.purpose is OrderPurpose.ENTRY and filled.stop_price and filled.side.sign * held > 0:
             opened = filled.side.sign * min(quantity, abs(held))
             stop = _closing_order(turn.next_id(), filled.contender, instrument, opened, filled.stop_price)
@@ -138,8 +145,12 @@ class PaperMarket:
         order.working = False
         del self.accounts[order.contender].orders[order.id]
         book = self.books.get(order.instrument.id)
-        if book is not None and not any(each.working for each in book.orders):
-            del self.books[order.instrument.id]
+        if book is None:
+            return
+        for each in book.orders:
+            if each.working:
+                return
+        del self.books[order.instrument.id]
 
 
 def _closing_order(

@@ -6,8 +6,10 @@ from titanflow.domain.types import Money, Price, Quantity, notional, portion
 
 def commission(schedule: FeeSchedule, price: Price, quantity: Quantity) -> Money:
     """Commission of one fill: a part of its notional plus an amount a unit, at least the schedule's minimum."""
-    by_value = portion(notional(price, quantity), schedule.notional_ratio)
-    return max(by_value + notional(schedule.per_unit, quantity), schedule.minimum)
+    fee = portion(notional(price, quantity), schedule.notional_ratio)
+    if schedule.per_unit:
+        fee += notional(schedule.per_unit, quantity)
+    return max(fee, schedule.minimum)
 
 
 def cost_with_commission(schedule: FeeSchedule, price: Price, quantity: Quantity) -> Money:
