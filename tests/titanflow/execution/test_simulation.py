@@ -1,8 +1,8 @@
 """Latency, slippage and fees against their published distributions and against sums done on paper."""
 
 import math
+from collections.abc import Callable
 from statistics import NormalDist, fmean, median, stdev
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -23,7 +23,7 @@ DRAWS = 4000
 IDS = [f"t-r{n}-0" for n in range(DRAWS)]
 
 
-def kolmogorov_smirnov(sample: list[float], cdf: Any) -> float:
+def kolmogorov_smirnov(sample: list[float], cdf: Callable[[float], float]) -> float:
     """Largest distance between the sample's distribution and `cdf`."""
     ordered = sorted(sample)
     steps = [(i / len(ordered), (i + 1) / len(ordered), cdf(x)) for i, x in enumerate(ordered)]
