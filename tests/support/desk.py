@@ -209,3 +209,14 @@ def only(decisions: list[Event], kind: type[Event]) -> Any:
     """The one decision, which is of this type."""
     assert [type(each) for each in decisions] == [kind], decisions
     return decisions[0]
+
+
+def desk(**execution: Any) -> Desk:
+    """A desk in a still market, with these execution settings instead."""
+    return Desk(session_started(execution))
+
+
+def fill_of(decisions: list[Event]) -> OrderFilled:
+    """The only fill among them."""
+    (fill,) = [each for each in decisions if isinstance(each, OrderFilled)]
+    return fill
