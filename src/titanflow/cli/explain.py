@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 _NUMBER_WIDTH = 9
 _LABEL_WIDTH = 9
 
+MAX_SHOWN = 10
+"""Consequences that a person is shown: an order may fill in hundreds of parts."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -52,8 +55,10 @@ def explain(
         _tell(link, names, bold=link.seq == seq)
     if after:
         say(Text("What it led to", style="bold"))
-    for link in after:
+    for link in after[:MAX_SHOWN]:
         _tell(link, names)
+    if len(after) > MAX_SHOWN:
+        say(f"and {len(after) - MAX_SHOWN:,} more events; --json lists them")
 
 
 def _tell(link: "Link", names: dict[str, str], *, bold: bool = False) -> None:

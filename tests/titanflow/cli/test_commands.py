@@ -15,6 +15,7 @@ from support.short_session import open_fused
 from titanflow.domain.events import BarClosed
 from titanflow.domain.types import SCALE
 from titanflow.embedded.redis import redis_server
+from titanflow.gateway.samples import sample_tape
 from titanflow.runtime.ledgers import connect, open_ledger
 
 from .conftest import OPEN, CommandLine
@@ -124,6 +125,16 @@ def test_explain_walks_from_a_fill_to_its_tick(backtested: Any, cli: CommandLine
     assert chain[-1]["fill_id"] == fill["fill_id"]
     text = cli.good("explain", fill["fill_id"], "--session", "first")
     assert all(word in text for word in ("because", "risk approved BUY", "equity $", "traded:", "slippage"))
+
+
+def test_explain_counts_what_it_does_not_list_of_many_consequences(cli: CommandLine) -> None:
+    cli.good("backtest", sample_tape("binance_trades_20240808"), "--session", "parts")
+    fills = fills_of(cli, "parts")
+    first = next(fill for fill in fills if fill["remaining"] and fill["purpose"] == "entry")
+    listed = cli.json("explain", first["fill_id"], "--session", "parts")["led_to"]
+    text = cli.good("explain", first["fill_id"], "--session", "parts")
+    assert len(listed) > 20, "an order for coins fills in many parts"
+    assert f"and {len(listed) - 10} more events; --json lists them" in text
 
 
 def test_explain_takes_an_order_a_seq_and_a_denied_signal(backtested: Any, cli: CommandLine) -> None:
