@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+import weakref
 from typing import Any
 
 import hiredis
@@ -52,6 +53,8 @@ class Wire:
             "retry": Retry(NoBackoff(), 0),
         }
         self._connection = pool.connection_class(**options)
+        # Whoever forgets `close` leaves no open socket to the garbage collector.
+        weakref.finalize(self, self._connection.disconnect)
         self._patience = patience
         self.losses = 0
         """How often the connection was lost so far: a reader looks whether the server that came back is the same."""

@@ -1,3 +1,4 @@
+import gc
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -204,3 +205,13 @@ def test_the_options_of_the_client_do_not_matter(
         assert fill(ledger, [1], [2]) == everything(ledger)
         assert ledger.tail(2, timeout=0.2) == []
         assert ledger.dead_letters.add("feed", "bad", "", b"\xff") == ledger.dead_letters.list()[0].id
+
+
+def test_a_ledger_dropped_without_closing_lets_go_of_its_connection(redis_client: redis.Redis, session_id: str) -> None:
+    ledger = Ledger(redis_client, session_id, codec())
+    assert ledger.last_seq() == 0
+    connection = ledger._wire._connection
+    assert connection.is_connected
+    del ledger
+    gc.collect()
+    assert not connection.is_connected
