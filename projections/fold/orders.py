@@ -21,6 +21,9 @@ from titanflow.domain.events import (
 )
 from titanflow.domain.types import ExecutionMode, Money, Nanos, OrderPurpose, OrderType, Price, Quantity, Side
 
+OrderEvent = OrderApproved | OrderDenied | OrderRejected | OrderSubmitted | OrderFilled | OrderCancelled
+"""Events that change an order."""
+
 
 @dataclass(slots=True)
 class Order:
@@ -184,14 +187,14 @@ class OrderFolder:
             raise ProjectionError(f"event {seq}: order {event.order_id} is not open, yet it is filled or cancelled")
         return order
 
-    def _change(self, seq: int, event: Event, order: Order, status: OrderStatus) -> None:
+    def _change(self, seq: int, event: OrderEvent, order: Order, status: OrderStatus) -> None:
         order.status = status
         order.code = None
         order.updated_seq = seq
-        order.updated_at = event.at  # type: ignore[attr-defined]
+        order.updated_at = event.at
         self._changed[order.order_id] = order
 
-    def _end(self, seq: int, event: Event, order: Order, status: OrderStatus, code: str | None) -> None:
+    def _end(self, seq: int, event: OrderEvent, order: Order, status: OrderStatus, code: str | None) -> None:
         self._change(seq, event, order, status)
         order.code = code
         del self._open[order.order_id]
