@@ -43,7 +43,7 @@ bench: setup ## Measure: every benchmark prints one JSON document
 
 lock: setup ## Pin the versions that are installed now
 	@{ echo "# The versions that TitanFlow is tested with, as constraints; written by make lock."; \
-		$(PY) -m pip freeze --disable-pip-version-check --exclude-editable; } > $(LOCK).new && mv $(LOCK).new $(LOCK)
+		$(PY) -m pip freeze --disable-pip-version-check --exclude-editable | sed 's/+cpu$$//'; } > $(LOCK).new && mv $(LOCK).new $(LOCK)
 
 clean: ## Remove the environment and all that was built or cached
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks

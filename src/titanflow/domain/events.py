@@ -9,6 +9,7 @@ from typing import ClassVar, get_args
 from msgspec import Struct
 
 from titanflow.domain.instruments import Instrument, TradingCalendar
+from titanflow.domain.models import RecordedModel
 from titanflow.domain.session_settings import ContenderSpec, FeedSpec, SessionSettings
 from titanflow.domain.types import (
     ContenderId,
@@ -30,6 +31,7 @@ from titanflow.domain.types import (
     RiskCommand,
     Side,
     TradingStatus,
+    WithheldReason,
 )
 
 Context = tuple[tuple[str, int | float | str], ...]
@@ -61,6 +63,10 @@ class SessionStarted(Event, tag="session_started", frozen=True, array_like=True,
     contenders: tuple[ContenderSpec, ...]
     feed: FeedSpec
     code_version: str
+    models: tuple[RecordedModel, ...] = ()
+    """Every trained model that may decide here: the contenders' own, members of stacking models, and parents."""
+    serving: tuple[tuple[str, str], ...] = ()
+    """(name, version) of what computes their scores: libraries and processor; empty without trained models."""
 
 
 class TickReceived(Event, tag="tick", frozen=True, array_like=True, gc=False):
@@ -81,6 +87,16 @@ class OffMarketPrintReceived(Event, tag="off_market_print", frozen=True, array_l
     instrument: InstrumentId
     price: Price
     size: Quantity
+
+
+class QuoteReceived(Event, tag="quote", frozen=True, array_like=True, gc=False):
+    """The best bid and offer of an instrument changed. It sets no last price and fills nothing."""
+
+    external: ClassVar[bool] = True
+    at: Nanos
+    instrument: InstrumentId
+    bid: Price
+    ask: Price
 
 
 class ClockAdvanced(Event, tag="clock", frozen=True, array_like=True, gc=False):
@@ -147,6 +163,10 @@ class Explanation(Struct, frozen=True, array_like=True, gc=False):
     base_value: float
     score: float
     contributions: Features
+    weights: Features = ()
+    """What else the model shows of itself: `selection.<feature>` and `attention.<bars ago>` weights of a TFT."""
+    error: float = 0.0
+    """Largest difference that base value plus contributions may have from the score; 0 where they are exact."""
 
 
 class SignalGenerated(Event, tag="signal", frozen=True, array_like=True, gc=False):
@@ -166,6 +186,47 @@ class SignalGenerated(Event, tag="signal", frozen=True, array_like=True, gc=Fals
     features: Features
     explanation: Explanation
     model_hash: str
+
+
+class SignalWithheld(Event, tag="signal_withheld", frozen=True, array_like=True, gc=False):
+    """A trained model would have spoken, but its own guards kept it silent. Said once, until side or reason change."""
+
+    cause: int
+    at: Nanos
+    contender: ContenderId
+    instrument: InstrumentId
+    side: Side
+    reason: WithheldReason
+    context: Context
+    """The numbers: probability, dissimilarity and its limit, age and its limit."""
+    model_hash: str
+
+
+class FeatureDriftMeasured(Event, tag="feature_drift", frozen=True, array_like=True, gc=False):
+    """An hour of live features was held against a model's training set: population stability index by feature."""
+
+    cause: int
+    at: Nanos
+    contender: ContenderId
+    since: Nanos
+    rows: int
+    """Bars, of all the contender's instruments, that were counted."""
+    indices: Features
+    """(feature, index), largest first: below 0.1 stable, from 0.25 on drifted."""
+    drifted: bool
+    """Whether some index is past the limit."""
+    model_hash: str
+
+
+class ModelReplaced(Event, tag="model_replaced", frozen=True, array_like=True, gc=False):
+    """An operator put a contender's parent model in the place of the one that decided so far."""
+
+    cause: int
+    at: Nanos
+    contender: ContenderId
+    model_hash: str
+    """The model that decides from now on."""
+    replaced_hash: str
 
 
 # --- decided by risk -------------------------------------------------------------------------------------------------
@@ -369,6 +430,8 @@ class Standing(Struct, frozen=True, array_like=True, gc=False):
     """Part of the sampled times at which it held a position."""
     turnover: Ratio
     """Traded notional over average equity."""
+    stage: str = ""
+    """Of the model that decides: rule, candidate, champion, retired, or faulty where it could not be loaded."""
 
 
 class LeaderboardPublished(Event, tag="leaderboard", frozen=True, array_like=True, gc=False):
@@ -388,12 +451,16 @@ AnyEvent = (
     SessionStarted
     | TickReceived
     | OffMarketPrintReceived
+    | QuoteReceived
     | ClockAdvanced
     | FeedStatusChanged
     | OperatorCommanded
     | SessionEnded
     | BarClosed
     | SignalGenerated
+    | SignalWithheld
+    | FeatureDriftMeasured
+    | ModelReplaced
     | OrderApproved
     | OrderDenied
     | OrderHeld

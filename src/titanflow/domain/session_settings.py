@@ -108,7 +108,13 @@ class ContenderSpec(Struct, frozen=True, array_like=True):
     bar_seconds: int
     """Length of the bars it decides on; 0 means on every tick."""
     model_hash: str
-    """SHA-256 over strategy, code version and parameters (for a trained model: over its artefact)."""
+    """SHA-256 over strategy, code version and parameters; for a trained model the digest that names it."""
+    stage: str = "rule"
+    """Of a trained model when the session opened: candidate, champion or retired."""
+    parent_hash: str = ""
+    """The model that an operator may put in its place; empty where it has none."""
+    fault: str = ""
+    """Why its model could not be loaded: the contender is listed and stays silent. Empty for all that compete."""
 
 
 class FeedSpec(Struct, frozen=True, array_like=True):

@@ -97,6 +97,7 @@ class OperatorAction(StrEnum):
     KILL = "kill"
     RESUME = "resume"
     LIQUIDATE = "liquidate"
+    USE_PARENT = "use_parent"
 
 
 class RiskCommand(StrEnum):
@@ -121,6 +122,19 @@ class TradingStatus(StrEnum):
     ACTIVE = "active"
     MANUAL_APPROVAL = "manual_approval"
     HALTED = "halted"
+
+
+class WithheldReason(StrEnum):
+    """Why a trained model kept silent although its score asked for a trade."""
+
+    OUTLIER = "outlier"
+    """The features lie too far from anything that it was trained on."""
+    STALE = "stale"
+    """Its training ended longer ago than its contender allows."""
+    IN_SAMPLE = "in_sample"
+    """This very time was in its training data: a result would prove nothing."""
+    NOT_FINITE = "not_finite"
+    """It returned no usable number."""
 
 
 class DenialCode(StrEnum):

@@ -125,6 +125,8 @@ class RiskGuardian:
                 return halt(self.house, seq, command, liquidate=True)
             case OperatorAction.RESUME:
                 return resume(self.house, seq, command)
+            case OperatorAction.USE_PARENT:
+                return NOTHING  # the signal decider's
 
     def on_submitted(self, seq: int, order: OrderSubmitted) -> Decisions:
         """Note the executor's own liquidation orders; others were noted when approved, stops wait unseen."""

@@ -12,10 +12,13 @@ from titanflow.domain.events import (
     BarClosed,
     ClockAdvanced,
     Event,
+    FeatureDriftMeasured,
+    ModelReplaced,
     OffMarketPrintReceived,
     SessionEnded,
     SessionStarted,
     SignalGenerated,
+    SignalWithheld,
     TickReceived,
 )
 from titanflow.domain.types import Nanos
@@ -26,7 +29,7 @@ class SignalEngine:
     """Folds the market into opinions; see the module's first lines for the order of what it emits."""
 
     name = "signal"
-    emits: tuple[type[Event], ...] = (BarClosed, SignalGenerated)
+    emits: tuple[type[Event], ...] = (BarClosed, SignalGenerated, SignalWithheld, FeatureDriftMeasured, ModelReplaced)
 
     def __init__(self) -> None:
         self._lanes: Mapping[str, Lane] = {}

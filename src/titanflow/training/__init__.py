@@ -1,0 +1,1 @@
+"""Teaching models: data, labels, folds, trainers and reports. Nothing that runs a session imports it."""
