@@ -1,0 +1,54 @@
+"""The kinds of model that can be trained, each with the class that trains it; imported when it is asked for.
+
+A trainer's class has `kind`, `Settings` (a frozen pydantic model: its hyperparameters with range, default and
+meaning) and is made by `Class(settings, resources)`.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, cast
+
+from pydantic import BaseModel
+
+from titanflow.errors import InputError
+from titanflow.training.trainer import Trainer
+
+TRAINERS = {
+    "lightgbm": "titanflow.training.trainers.lightgbm_trainer:LightGBMTrainer",
+    "lstm": "titanflow.training.trainers.lstm_trainer:LSTMTrainer",
+    "tft": "titanflow.training.trainers.tft_trainer:TFTTrainer",
+    "stack": "titanflow.training.trainers.stack_trainer:StackTrainer",
+    "ppo": "titanflow.training.trainers.ppo_trainer:PPOTrainer",
+}
+"""Kind -> module and class."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a fit may use. None of it changes the result on one machine's CPU."""
+
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    threads: int = 1
+    checkpoint: Path | None = None
+    """Directory of this fit alone, where one that was killed left off; None: nothing is kept."""
+
+
+class TrainerClass(Protocol):
+    """The class of a trainer, as `TRAINERS` names it."""
+
+    kind: ClassVar[str]
+    Settings: ClassVar[type[BaseModel]]
+
+    def __call__(self, settings: Any, resources: Resources = ...) -> Trainer:
+        """Make a trainer for one fit."""
+        ...
+
+
+def trainer_class(kind: str) -> TrainerClass:
+    """The class that trains `kind`. Raises InputError that names the kinds that there are."""
+    if kind not in TRAINERS:
+        raise InputError(f"no kind of model is called {kind!r}; expected one of {', '.join(TRAINERS)}")
+    module, _, name = TRAINERS[kind].partition(":")
+    return cast(TrainerClass, getattr(import_module(module), name))
