@@ -1,6 +1,6 @@
 """The table that every trainer learns from: one row a closed bar, its features, its label and when that was settled."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,10 @@ class Samples:
     bar_seconds: int
     label_spec: LabelSpec
     window: TrainingWindow
+    open: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    """First price of the bar; empty where nobody trades on these rows."""
+    volume: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    """Units traded in the bar; empty like `open`."""
 
     def usable(self, bars: int, *, labelled: bool = True) -> Rows:
         """Rows whose last `bars` rows (its own among them) are of its instrument and know every feature, by time."""
