@@ -1,5 +1,6 @@
 """The dotted names of all settings, and in words what each may be."""
 
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from types import NoneType, UnionType
@@ -29,9 +30,8 @@ def setting_names(model: type[BaseModel] = Settings, prefix: str = "") -> list[s
     return names
 
 
-def field_of(name: str) -> FieldInfo:
+def field_of(name: str, model: type[BaseModel] = Settings) -> FieldInfo:
     """The declaration of a setting. Raises KeyError for a name that no setting has."""
-    model: type[BaseModel] = Settings
     *sections, last = name.split(".")
     for section in sections:
         inner = model.model_fields[section].annotation
@@ -41,9 +41,9 @@ def field_of(name: str) -> FieldInfo:
     return model.model_fields[last]
 
 
-def allowed_values(name: str) -> str:
+def allowed_values(name: str, model: type[BaseModel] = Settings) -> str:
     """What a setting may be, in words: `a number from 0 to 1`. Raises KeyError for a name that no setting has."""
-    field = field_of(name)
+    field = field_of(name, model)
     return _words(field.annotation, field.metadata)
 
 
@@ -63,6 +63,8 @@ def _words(annotation: Any, bounds: list[Any]) -> str:
         return "true or false"
     if annotation in (int, float, Decimal):
         return f"a {'whole ' if annotation is int else ''}number {_range(bounds)}".rstrip()
+    if annotation is datetime:
+        return "a moment such as 2019-02-11T14:30:00Z"
     return "a path" if annotation is Path else "a table of options" if get_origin(annotation) is dict else "a text"
 
 
