@@ -5,7 +5,7 @@ no bar is invented for an interval without one. A bar is closed by the first clo
 that tick joins the next bar. A bar that has not reached its end when the session ends is never emitted.
 """
 
-from titanflow.domain.events import BarClosed, OffMarketPrintReceived, TickReceived
+from titanflow.domain.events import BarClosed, OffMarketPrintReceived, QuoteReceived, TickReceived
 from titanflow.domain.types import NANOS_PER_SECOND, InstrumentId, Nanos
 
 
@@ -68,3 +68,32 @@ class BarBuilder:
         self.open = self.high = self.low = self.close = tick.price
         self.volume = tick.size
         self.ticks = 1
+
+
+class BarSpread:
+    """Mean relative spread of the quotes of each bar: (ask - bid) over their middle, every quote counting the same.
+
+    A quote stands until the next one: a bar without quotes of its own has the spread of the last one before it.
+    """
+
+    __slots__ = ("_count", "_last", "_nanos", "_opened_at", "_total")
+
+    def __init__(self, seconds: int) -> None:
+        self._nanos = seconds * NANOS_PER_SECOND
+        self._opened_at: Nanos = 0
+        self._total = 0.0
+        self._count = 0
+        self._last: float | None = None
+
+    def add(self, quote: QuoteReceived) -> None:
+        """Count a quote in the interval that it belongs to, whether or not a bar is open."""
+        opened_at = quote.at - quote.at % self._nanos
+        if opened_at != self._opened_at:
+            self._opened_at, self._total, self._count = opened_at, 0.0, 0
+        self._last = 2 * (quote.ask - quote.bid) / (quote.ask + quote.bid)
+        self._total += self._last
+        self._count += 1
+
+    def of(self, opened_at: Nanos) -> float | None:
+        """The spread of the bar that opened then and has just closed; None before the first quote."""
+        return self._total / self._count if opened_at == self._opened_at and self._count else self._last

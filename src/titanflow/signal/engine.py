@@ -15,6 +15,7 @@ from titanflow.domain.events import (
     FeatureDriftMeasured,
     ModelReplaced,
     OffMarketPrintReceived,
+    QuoteReceived,
     SessionEnded,
     SessionStarted,
     SignalGenerated,
@@ -44,6 +45,7 @@ class SignalEngine:
             SessionStarted: self.on_session_started,
             TickReceived: self.on_tick,
             OffMarketPrintReceived: self.on_off_market_print,
+            QuoteReceived: self.on_quote,
             ClockAdvanced: self.on_clock,
             SessionEnded: self.on_session_ended,
         }
@@ -78,6 +80,14 @@ class SignalEngine:
         if lane is not None:
             for series in lane.series:
                 series.builder.add_volume(off_market)
+        return NOTHING
+
+    def on_quote(self, seq: int, quote: QuoteReceived) -> Decisions:
+        """Spread of the open bars."""
+        lane = self._lanes.get(quote.instrument)
+        if lane is not None:
+            for series in lane.series:
+                series.spread.add(quote)
         return NOTHING
 
     def on_clock(self, seq: int, clock: ClockAdvanced) -> Decisions:

@@ -7,7 +7,7 @@ from titanflow.domain.events import BarClosed, Event, SignalGenerated, TickRecei
 from titanflow.domain.session_settings import ContenderSpec
 from titanflow.domain.types import InstrumentId, Nanos, Price, Quantity
 from titanflow.errors import InputError
-from titanflow.signal.bars import BarBuilder
+from titanflow.signal.bars import BarBuilder, BarSpread
 from titanflow.signal.features import MarketFeatures
 from titanflow.signal.strategies import STRATEGIES, Opinion, Strategy
 
@@ -44,16 +44,17 @@ class Watcher(NamedTuple):
 class Series:
     """The bars of one instrument and length, their features, and the contenders that decide on them."""
 
-    __slots__ = ("builder", "market", "watchers")
+    __slots__ = ("builder", "market", "spread", "watchers")
 
     def __init__(self, instrument: InstrumentId, seconds: int) -> None:
         self.builder = BarBuilder(instrument, seconds)
+        self.spread = BarSpread(seconds)
         self.market = MarketFeatures()
         self.watchers: list[Watcher] = []
 
     def decide(self, bar: BarClosed) -> tuple[Event, ...]:
         """The bar and the signals decided on it."""
-        self.market.update(bar)
+        self.market.update(bar, self.spread.of(bar.opened_at))
         decisions: list[Event] = [bar]
         for watcher in self.watchers:
             opinion = watcher.strategy.on_bar(bar)

@@ -59,7 +59,7 @@ def test_a_crossover_on_paper() -> None:
     features = dict(first.features)
     assert features["sma_fast"] == 9.5
     assert features["sma_slow"] == pytest.approx(28 / 3, rel=1e-15)
-    assert features["return"] == pytest.approx(3 / 8)
+    assert features["return_1"] == pytest.approx(3 / 8)
 
 
 def test_a_crossover_on_ticks_speaks_at_the_tick() -> None:
