@@ -24,6 +24,9 @@ class Samples:
     """Index into `instruments`."""
     closed_at: NDArray[np.int64]
     """Nanoseconds UTC at which the bar closed: when a model decides."""
+    segment: NDArray[np.int64]
+    """Number of the unbroken stretch of bars (a trading day) that holds the row: no label and no position leaves it."""
+    open: NDArray[np.float64]
     high: NDArray[np.float64]
     low: NDArray[np.float64]
     close: NDArray[np.float64]
@@ -46,12 +49,10 @@ class Samples:
     def usable(self, bars: int, *, labelled: bool = True) -> Rows:
         """Rows whose last `bars` rows (its own among them) are of its instrument and know every feature, by time."""
         known: NDArray[np.bool_] = np.asarray(~np.isnan(self.features).any(axis=1))
-        run = np.zeros(len(known), dtype=np.int64)
-        length = 0
-        for row in range(len(known)):
-            begins = row == 0 or self.instrument[row] != self.instrument[row - 1]
-            length = (0 if begins else length) + 1 if known[row] else 0
-            run[row] = length
+        row = np.arange(len(known))
+        begins = np.ones(len(known), dtype=np.bool_)
+        begins[1:] = (self.instrument[1:] != self.instrument[:-1]) | ~known[:-1]
+        run = np.where(known, row - np.maximum.accumulate(np.where(begins, row, 0)) + 1, 0)
         chosen = np.flatnonzero((run >= bars) & ((self.label >= 0) | (not labelled)))
         return chosen[np.lexsort((chosen, self.closed_at[chosen]))]
 
