@@ -51,6 +51,7 @@ def tiny_samples(
         low=(np.minimum(opened, close) * 0.9998).ravel(),
         close=close.ravel(),
         atr=np.full(count * bars, 0.1),
+        volume=np.full(count * bars, 1_000.0),
         label=label.ravel(),
         forward_return=forward.ravel(),
         settled_at=np.tile(closed_at[settled], count).astype(np.int64),

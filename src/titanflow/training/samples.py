@@ -1,6 +1,6 @@
 """The table that every trainer learns from: one row a closed bar, its features, its label and when that was settled."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,8 @@ class Samples:
     close: NDArray[np.float64]
     atr: NDArray[np.float64]
     """Average true range, dollars; NaN where unknown."""
+    volume: NDArray[np.float64]
+    """Whole units traded during the bar."""
     label: NDArray[np.int8]
     """1 where the price rose first, 0 where not, -1 where the label is not known (too near the end)."""
     forward_return: NDArray[np.float64]
@@ -41,10 +43,6 @@ class Samples:
     bar_seconds: int
     label_spec: LabelSpec
     window: TrainingWindow
-    open: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    """First price of the bar; empty where nobody trades on these rows."""
-    volume: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    """Units traded in the bar; empty like `open`."""
 
     def usable(self, bars: int, *, labelled: bool = True) -> Rows:
         """Rows whose last `bars` rows (its own among them) are of its instrument and know every feature, by time."""
