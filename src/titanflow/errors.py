@@ -35,3 +35,9 @@ class SessionStateError(TitanFlowError):
     """The session exists but is not in a state that allows the request (ended, already running …)."""
 
     exit_code = 5
+
+
+class ModelError(TitanFlowError):
+    """A trained model cannot be used: the message names the model and everything that is wrong with it."""
+
+    exit_code = 6
