@@ -12,9 +12,12 @@ from support.signal_worlds import START, clock, contender, decide, session, tick
 from titanflow.domain.events import (
     BarClosed,
     Event,
+    FeatureDriftMeasured,
+    ModelReplaced,
     OffMarketPrintReceived,
     SessionEnded,
     SignalGenerated,
+    SignalWithheld,
     TickReceived,
 )
 from titanflow.domain.types import NANOS_PER_SECOND, SCALE, OrderType, Side, fixed
@@ -146,7 +149,7 @@ def test_a_strategy_that_this_version_does_not_have_is_refused_by_name() -> None
 def test_the_engine_declares_what_it_emits_and_does_not_listen_to_itself() -> None:
     engine = SignalEngine()
     assert engine.name == "signal"
-    assert engine.emits == (BarClosed, SignalGenerated)
+    assert engine.emits == (BarClosed, SignalGenerated, SignalWithheld, FeatureDriftMeasured, ModelReplaced)
     assert not set(engine.emits) & set(engine.handlers)
 
 

@@ -46,7 +46,7 @@ def opinions_on_bars(kind: type[Strategy], bars: Sequence[BarClosed], **values: 
     strategy = make(kind, market, **values)
     said = []
     for each in bars:
-        market.update(each)
+        market.update(each, 0.001)
         said.append(strategy.on_bar(each))
     return said
 
