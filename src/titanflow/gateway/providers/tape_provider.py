@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from titanflow.domain.instruments import Instrument
 from titanflow.domain.session_settings import FeedSpec
-from titanflow.domain.types import Nanos
+from titanflow.domain.types import NANOS_PER_SECOND, Nanos
 from titanflow.errors import InputError
 from titanflow.gateway.providers.base import ProviderRequest, RawTick
 from titanflow.gateway.providers.options import Options
@@ -61,6 +61,11 @@ class TapeDataProvider:
         """From the first to the last plausible time of all files."""
         return self._span
 
+    @property
+    def bar_seconds(self) -> int | None:
+        """Length of the bars in its files, the longest where they differ; None where they hold trades alone."""
+        return self._spacing // NANOS_PER_SECOND or None
+
     def rows(self, start: int = 0) -> Iterator[RawTick]:
         """The rows of all files by time; equal times in the order in which the files were given."""
         streams = [rows.fields() for rows in self._files]
@@ -84,6 +89,7 @@ class TapeDataProvider:
                 f"none of the instruments of these tapes is in the catalogue: {', '.join(map('.'.join, pairs[:10]))}; "
                 "add them in a catalogue file, or name their venue by the option venue (see docs/providers.md)"
             )
+        self._spacing = max(survey.spacing for survey in surveys)
         self._span = (min(s.first for s in surveys if s.first is not None), max(s.last for s in surveys))
 
 

@@ -42,6 +42,8 @@ class Survey(NamedTuple):
     """Time of its first plausible row; None where it has none."""
     last: Nanos
     pairs: frozenset[Pair]
+    spacing: Nanos = 0
+    """Time from one of its bars to the next; 0 where it holds trades."""
 
 
 class TapeRows(Protocol):
@@ -125,8 +127,9 @@ class BarRows:
         bars, pairs, _ = self._load()
         gate = TimeGate(MAX_JUMP_SECONDS * NANOS_PER_SECOND)
         first = _enter(gate, Numbers(bars.at, {}))
-        length = self._length(bars, pairs) if first is not None else 0
-        return Survey(first, gate.last + length, frozenset(pairs))
+        if first is None:
+            return Survey(None, gate.last, frozenset(pairs))
+        return Survey(first, gate.last + self._length(bars, pairs), frozenset(pairs), self._spacing(bars))
 
     def fields(self) -> Iterator[Fields]:
         """The ticks of all bars."""
@@ -140,12 +143,18 @@ class BarRows:
                 symbol, venue = pairs[pair]
                 yield symbol, venue, at, price, size, False, None
 
-    def _length(self, bars: Bars, pairs: Sequence[Pair]) -> Nanos:
+    def _spacing(self, bars: Bars) -> Nanos:
         if self._bar_seconds is not None:
             return self._bar_seconds * NANOS_PER_SECOND
-        length = shortest_gap(bars)
-        if length is None:
+        spacing = shortest_gap(bars)
+        if spacing is None:
             raise InputError(f"tape {self._reader.path}: no instrument has two bars; give their length: bar_seconds=60")
+        return spacing
+
+    def _length(self, bars: Bars, pairs: Sequence[Pair]) -> Nanos:
+        length = self._spacing(bars)
+        if self._bar_seconds is not None:
+            return length
         known = [self._catalogue.find(*pair) for pair in pairs]
         closes = any(instrument is not None and instrument.calendar != "24/7" for instrument in known)
         return min(length, REGULAR_SESSION) if closes else length
