@@ -41,3 +41,7 @@ class ModelError(TitanFlowError):
     """A trained model cannot be used: the message names the model and everything that is wrong with it."""
 
     exit_code = 6
+
+
+class ModelMissingError(ModelError):
+    """A trained model that is asked for is nowhere to be found: the message names it and says what there is."""
