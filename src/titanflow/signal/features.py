@@ -158,6 +158,7 @@ def _changes(closes: Sequence[Price]) -> Values:
 
 
 def _volatilities(closes: Sequence[Price]) -> Values:
-    squares = [((close - before) / before) ** 2 for before, close in pairwise(closes)]
+    changes = [(close - before) / before for before, close in pairwise(closes)]
+    squares = [change * change for change in changes]
     # `fsum` rounds once, whatever the order: the same on every machine, and nothing drifts.
     return tuple(sqrt(fsum(squares[-n:]) / n) if n <= len(squares) else None for n in VOLATILITY_BARS)

@@ -160,7 +160,9 @@ class BollingerBands:
         self.middle = middle = window.total / window.size
         self.upper = middle + half
         self.lower = middle - half
-        self.percent_b = (close - middle + half) / (2.0 * half) if half else None
+        # The distance from the middle is exact: near a narrow band a rounded middle would show.
+        distance = (close * window.size - window.total) / window.size
+        self.percent_b = (distance + half) / (2.0 * half) if half else None
         self.width = 200.0 * half / middle if middle else None
         return middle
 
@@ -212,5 +214,5 @@ class ZScore:
         if window.count < window.size:
             return None
         deviation = window.deviation()
-        self.value = (value - window.total / window.size) / deviation if deviation else 0.0
+        self.value = (value * window.size - window.total) / (window.size * deviation) if deviation else 0.0
         return self.value

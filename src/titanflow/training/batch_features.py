@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ta.momentum import RSIIndicator
 from ta.trend import MACD
 
-from titanflow.domain.types import NANOS_PER_SECOND
+from titanflow.domain.types import NANOS_PER_SECOND, SCALE
 from titanflow.errors import InputError
 
 BAR_COLUMNS = ("ends_at", "open", "high", "low", "close", "volume", "spread")
@@ -53,18 +53,15 @@ def _macd_histogram(frame: pd.DataFrame) -> pd.Series:
     return MACD(frame["close"]).macd_diff() / frame["close"]
 
 
-def _half_band(frame: pd.DataFrame) -> pd.Series:
-    return 2.0 * _deviation(frame["close"], _BAND_BARS)
-
-
 def _bollinger_percent_b(frame: pd.DataFrame) -> pd.Series:
-    half = _half_band(frame)
-    distance = frame["close"] - _mean(frame["close"], _BAND_BARS)
+    distance, deviation = _against_window(frame["close"], _BAND_BARS)
+    half = 2.0 * deviation
     return (distance + half) / (2.0 * half.where(half > 0.0))
 
 
 def _bollinger_width(frame: pd.DataFrame) -> pd.Series:
-    return 200.0 * _half_band(frame) / _mean(frame["close"], _BAND_BARS)
+    distance, deviation = _against_window(frame["close"], _BAND_BARS)
+    return 400.0 * deviation / (frame["close"] - distance)
 
 
 def average_true_range(frame: pd.DataFrame) -> pd.Series:
@@ -85,10 +82,8 @@ def _atr(frame: pd.DataFrame) -> pd.Series:
 
 
 def _volume_zscore(frame: pd.DataFrame) -> pd.Series:
-    volume = frame["volume"]
-    deviation = _deviation(volume, _BAND_BARS)
-    score = (volume - _mean(volume, _BAND_BARS)) / deviation.where(deviation > 0.0)
-    return score.mask(deviation == 0.0, 0.0)
+    distance, deviation = _against_window(frame["volume"], _BAND_BARS)
+    return (distance / deviation.where(deviation > 0.0)).mask(deviation == 0.0, 0.0)
 
 
 def _angle(frame: pd.DataFrame) -> pd.Series:
@@ -127,18 +122,15 @@ def batch_features(bars: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame({name: BATCH_FEATURES[name](bars).astype(float) for name in names}, index=bars.index)
 
 
-def _mean(series: pd.Series, bars: int) -> pd.Series:
-    return _over_windows(series, bars, lambda windows: windows.mean(axis=1))
+def _against_window(series: pd.Series, bars: int) -> tuple[pd.Series, pd.Series]:
+    """Distance of each value from the mean of the last `bars`, and their population deviation, 0 where all are equal.
 
-
-def _deviation(series: pd.Series, bars: int) -> pd.Series:
-    """Population deviation, exactly 0 where nothing varies."""
-
-    def deviation(windows: NDArray[np.float64]) -> NDArray[np.float64]:
-        still = windows.max(axis=1) == windows.min(axis=1)
-        return np.where(still, 0.0, windows.std(axis=1))
-
-    return _over_windows(series, bars, deviation)
+    Taken from whole 1e-9 units relative to the newest value: decimal prices as floats would blur a narrow window.
+    """
+    units = np.rint(series * SCALE)
+    distance = _over_windows(units, bars, lambda windows: -(windows - windows[:, -1:]).mean(axis=1))
+    deviation = _over_windows(units, bars, lambda windows: (windows - windows[:, -1:]).std(axis=1))
+    return distance / SCALE, deviation / SCALE
 
 
 def _over_windows(
