@@ -69,9 +69,10 @@ def _command(
     from titanflow.cli.story import sentence
     from titanflow.errors import InputError
     from titanflow.runtime.operator_desk import command
+    from titanflow.settings.login import login_name
 
     ledger = arrive().ledger(session)
-    seq = command(ledger, action, _operator(), contender=contender, order_id=order, reason=reason)
+    seq = command(ledger, action, login_name(), contender=contender, order_id=order, reason=reason)
     answers = _answers(ledger, seq)
     if any(getattr(event, "code", None) is DenialCode.UNKNOWN_ORDER for _, event in answers):
         raise InputError(f"order {order!r} is not held in session {ledger.session!r}; `titanflow status` lists those")
@@ -106,14 +107,3 @@ def _answers(ledger: "EventLedger", seq: int) -> list["Link"]:
                 if getattr(event, "cause", 0) == seq and not isinstance(event, LeaderboardPublished)
             ]
     return answers
-
-
-def _operator() -> str:
-    """The person's account name, or its number where it has none."""
-    import getpass
-    import os
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"

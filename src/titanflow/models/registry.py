@@ -4,7 +4,6 @@ A folder never changes once it is there; what changes is its stage (`stages`). W
 `checks`, turning them into something that computes is `loading`.
 """
 
-import getpass
 import os
 import re
 import shutil
@@ -22,6 +21,7 @@ from titanflow.errors import InputError, ModelError, ModelMissingError
 from titanflow.models.checks import faults, read_manifest
 from titanflow.models.shipped import SHIPPED
 from titanflow.models.stages import Stage, StageAction, StageChange, StageLog, Stages
+from titanflow.settings.login import login_name
 
 MODELS_FOLDER = "models"
 """Under the home directory."""
@@ -218,14 +218,6 @@ class Registry:
 
     def _note(self, action: StageAction, name: str, digest: str, who: str, reason: str) -> None:
         self.log.change(lambda stages: _change(action, name, digest, who, reason))
-
-
-def login_name() -> str:
-    """The person's account name, or its number where it has none: who did it, in every log."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
 
 
 def _change(action: StageAction, name: str, digest: str, who: str, reason: str, *, replaced: str = "") -> StageChange:
