@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from titanflow.domain.models import POSITION, ModelManifest, ModelReference
+from titanflow.domain.models import ModelManifest, ModelReference
 from titanflow.errors import ModelError
 from titanflow.models.serving.calibrated import ServedModel
 from titanflow.models.serving.lightgbm_native import NativeBooster
@@ -61,20 +61,20 @@ def _check_reference(manifest: ModelManifest, reference: ModelReference) -> None
     names, described = feature_names(manifest), tuple(feature.name for feature in reference.features)
     if described not in (names, market_features(names)):
         raise ModelError(f"the reference describes {', '.join(described)}, the manifest {', '.join(names)}")
-    if np.shape(reference.precision) != (len(described), len(described)) or not reference.distance_limit > 0:
-        raise ModelError(
-            "the reference's precision is not a square over its features, or its distance limit not above 0"
-        )
+    size = len(described)
+    if len(reference.precision) != size or any(len(row) != size for row in reference.precision):
+        raise ModelError(f"the reference's precision is not a square of {size} features")
+    if not reference.distance_limit > 0:
+        raise ModelError(f"the reference's distance limit is {reference.distance_limit}, expected more than 0")
 
 
 def _background(manifest: ModelManifest, reference: ModelReference) -> Windows:
-    """The background windows. One that was drawn from the market alone knows no position: it stands for a flat one."""
-    names = feature_names(manifest)
-    windows = np.array(reference.background, dtype=np.float64)
-    if windows.ndim == 3 and windows.shape[2] == len(market_features(names)) and names[-1:] == (POSITION,):
-        windows = np.concatenate((windows, np.zeros((*windows.shape[:2], 1))), axis=2)
-    if not len(windows) or windows.shape[1:] != (manifest.window, len(names)):
-        raise ModelError(
-            f"the reference's background is {windows.shape}, expected windows of {(manifest.window, len(names))}"
-        )
-    return windows
+    """The background windows. Those that were drawn from the market alone know no position: they stand for a flat one."""
+    width = len(reference.features)
+    for window in reference.background:
+        if len(window) != manifest.window or any(len(row) != width for row in window):
+            raise ModelError(f"the reference's background is not of {manifest.window} bars of {width} features")
+    if not reference.background:
+        raise ModelError("the reference has no background: nothing can be explained")
+    flat = (0.0,) * (len(manifest.features) - width)
+    return np.array([[(*row, *flat) for row in window] for window in reference.background], dtype=np.float64)
