@@ -33,6 +33,7 @@ from titanflow.domain.models import (
     digest_of,
     manifest_bytes,
 )
+from titanflow.signal.fingerprint import feature_fingerprint
 
 Files = dict[str, bytes]
 """File name -> bytes, of every file of a model but its manifest."""
@@ -171,13 +172,7 @@ def serving_versions() -> dict[str, str]:
 
 def _fingerprint(name: str) -> str:
     # The position is no market feature: no code computes it from bars.
-    if name == POSITION:
-        return ""
-    try:
-        from titanflow.signal.fingerprint import feature_fingerprint
-    except ModuleNotFoundError:
-        return "0" * 64
-    return feature_fingerprint(name)
+    return "" if name == POSITION else feature_fingerprint(name)
 
 
 def _inputs(kind: str, features: Sequence[str], members: Sequence[ModelManifest]) -> tuple[str, ...]:

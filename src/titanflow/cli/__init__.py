@@ -1,7 +1,8 @@
 """The command line: the one place where servers, feeds, ledgers and projections are put together.
 
 Exit codes: 0 done · 1 found a difference or an unexpected failure · 2 bad argument, setting or input · 3 a server
-cannot be reached or started · 4 no such session · 5 the session is in the wrong state · 130 interrupted.
+cannot be reached or started · 4 no such session · 5 the session is in the wrong state · 6 a trained model cannot be
+used · 130 interrupted.
 """
 
 import sys
@@ -16,6 +17,7 @@ from titanflow.cli import (
     inspect,
     ledger,
     live,
+    models,
     operate,
     projections,
     replay,
@@ -31,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done · 1 a difference, or a failure · 2 bad argument, setting or input · "
-    "3 server not reached · 4 no such session · 5 session in the wrong state · 130 interrupted",
+    "3 server not reached · 4 no such session · 5 session in the wrong state · 6 model cannot be used · 130 interrupted",
 )
 
 
@@ -57,6 +59,7 @@ for module in (live, backtest, replay, inspect, explain, operate, settings, serv
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(projections.app, name="projections")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(models.app, name="models")
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from titanflow.domain.models import (
 )
 from titanflow.errors import ModelError
 from titanflow.signal.features import FEATURE_MEANINGS
+from titanflow.signal.fingerprint import feature_fingerprint
 
 SERVED_BY = {"model.txt": "lightgbm", "model.onnx": "onnxruntime"}
 """Artefact -> the library that serves it."""
@@ -122,8 +123,6 @@ def _feature_faults(manifest: ModelManifest) -> Iterator[str]:
 
 
 def _code_faults(code: FeatureCode) -> Iterator[str]:
-    from titanflow.signal.fingerprint import feature_fingerprint
-
     if (found := feature_fingerprint(code.name)) != code.fingerprint:
         yield (
             f"feature {code.name!r} is computed by other code than the model was trained with: expected fingerprint "
@@ -173,8 +172,6 @@ def _reference_faults(manifest: ModelManifest, content: bytes | None) -> Iterato
         yield str(error)
         return
     described = [feature.name for feature in reference.features]
-    if described != [code.name for code in manifest.features]:
+    read = [code.name for code in manifest.features]
+    if described not in (read, [name for name in read if name != POSITION]):
         yield f"{REFERENCE_FILE} describes other features than the model reads: {', '.join(described) or 'none'}"
-    count = len(described)
-    if len(reference.precision) != count or any(len(row) != count for row in reference.precision):
-        yield f"{REFERENCE_FILE}: precision is no {count} x {count} matrix"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from titanflow.domain.models import MANIFEST_FILE, REFERENCE_FILE
 from titanflow.errors import ModelError
 from titanflow.models.checks import faults, read_manifest, read_reference
+from titanflow.models.registry import Registry
 from titanflow.signal.model import LearnedModel, Models
 
 Files = Mapping[str, bytes]
@@ -61,3 +62,18 @@ def _members(files: Files) -> tuple[str, ...]:
         return read_manifest(files.get(MANIFEST_FILE, b"")).members
     except ModelError:
         return ()
+
+
+def all_faults(registry: Registry, digest: str) -> list[str]:
+    """Everything wrong with a registered model, its report and its members included; [] if it loads.
+
+    Raises ModelMissingError where there is no such model.
+    """
+    wrong = faults(digest, registry.read(digest), known=registry.digests())
+    if wrong:
+        return wrong
+    try:
+        Loader(registry.read).load(digest)
+    except ModelError as error:
+        return [str(error)]
+    return []
