@@ -1,5 +1,7 @@
-"""What a model is to foresee: the triple barrier (M. López de Prado, Advances in Financial Machine Learning, 2018,
-chapter 3) and the forward return. A label never leaves the trading day of its row, for positions are closed with it.
+"""What a model is to foresee: the triple barrier and the forward return.
+
+The triple barrier is M. López de Prado's (Advances in Financial Machine Learning, 2018, chapter 3). A label never
+leaves the trading day of its row, for positions are closed with the day.
 """
 
 from typing import NamedTuple
@@ -27,7 +29,6 @@ _BARS_OF_A_BREAK = 5
 class Prices(NamedTuple):
     """One instrument's bars in order of time: what labels are reckoned from. Dollars, one entry a bar."""
 
-    closed_at: Integers
     high: Floats
     low: Floats
     close: Floats
