@@ -33,7 +33,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done · 1 a difference, or a failure · 2 bad argument, setting or input · "
-    "3 server not reached · 4 no such session · 5 session in the wrong state · 6 model cannot be used · 130 interrupted",
+    "3 server not reached · 4 no such session · 5 session in the wrong state · 6 a model cannot be used · "
+    "130 interrupted",
 )
 
 

@@ -1,19 +1,26 @@
-"""`titanflow explain`: the story of a fill, an order, or any event, from its oldest cause to what it led to."""
+"""`titanflow explain`: the story of a signal, a fill, or any event, from its oldest cause to what it led to."""
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
 from titanflow.cli.context import JsonOption, SessionOption, arrive
-from titanflow.cli.output import console, moment, print_json, say
+from titanflow.cli.output import console, moment, note, price, print_json, say
+from titanflow.domain.types import decimal_of
 
 if TYPE_CHECKING:
     from replay.trace import Link
+    from titanflow.cli.model_story import RecordedModels
+    from titanflow.cli.waterfall import Caption
+    from titanflow.domain.events import SignalGenerated
 
 _NUMBER_WIDTH = 9
 _LABEL_WIDTH = 9
 
+PLOT_SUFFIXES = (".svg", ".html")
 MAX_SHOWN = 10
 """Consequences that a person is shown: an order may fill in hundreds of parts."""
 
@@ -24,13 +31,21 @@ def register(app: typer.Typer) -> None:
 
 
 def explain(
-    target: Annotated[str, typer.Argument(metavar="FILL", help="A fill id, an order id, or the seq of any event.")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="SIGNAL_OR_FILL", help="The seq of a signal or of any event, a fill id, or an order id."
+        ),
+    ],
     session: SessionOption = None,
     json: JsonOption = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw the signal's reasons into a .svg or .html file.", show_default=False),
+    ] = None,
 ) -> None:
     """Say why it happened: tick, bar, signal with its reasons, approval with its limits, order, fill."""
     from replay.trace import find, followers, trace
-    from titanflow.cli.show import event_fields, event_name
     from titanflow.errors import InputError
     from titanflow.runtime.operator_desk import session_started
 
@@ -39,35 +54,81 @@ def explain(
     if seq is None:
         raise InputError(
             f"{target!r}: no fill, order or seq of session {ledger.session!r}; "
-            "`titanflow ledger tail --type OrderFilled` lists fills"
+            "`titanflow ledger tail --type OrderFilled` lists fills, --type SignalGenerated signals"
         )
     chain, after = trace(ledger, seq), followers(ledger, seq)
+    started = session_started(ledger)
+    models = {model.digest: model for model in started.models}
+    if plot is not None:
+        _plot(plot, chain, models)
     if json:
-        links, led_to = (
-            [{"seq": n, "type": event_name(event), **event_fields(event)} for n, event in part]
-            for part in (chain, after)
-        )
-        print_json({"session_id": ledger.session, "target": seq, "chain": links, "led_to": led_to})
+        asked = {"session_id": ledger.session, "target": seq}
+        print_json({**asked, "chain": _links(chain), "led_to": _links(after), "models": _models_of(chain, models)})
         return
-    names = {spec.id: spec.name for spec in session_started(ledger).contenders}
+    names = {spec.id: spec.name for spec in started.contenders}
     say(Text(f"Why event {seq} of session {ledger.session} happened, oldest cause first", style="bold"))
     for link in chain:
-        _tell(link, names, bold=link.seq == seq)
+        _tell(link, names, models, bold=link.seq == seq)
     if after:
         say(Text("What it led to", style="bold"))
     for link in after[:MAX_SHOWN]:
-        _tell(link, names)
+        _tell(link, names, models)
     if len(after) > MAX_SHOWN:
         say(f"and {len(after) - MAX_SHOWN:,} more events; --json lists them")
 
 
-def _tell(link: "Link", names: dict[str, str], *, bold: bool = False) -> None:
+def _links(links: Sequence["Link"]) -> list[dict[str, Any]]:
+    from titanflow.cli.show import event_fields, event_name
+
+    return [{"seq": seq, "type": event_name(event), **event_fields(event)} for seq, event in links]
+
+
+def _models_of(chain: Sequence["Link"], models: "RecordedModels") -> dict[str, Any]:
+    """Digest -> evidence of each trained model that the chain names."""
+    from titanflow.cli.model_story import model_fields
+
+    named = (getattr(event, "model_hash", "") for _, event in chain)
+    return {digest: model_fields(models[digest]) for digest in named if digest in models}
+
+
+def _plot(path: Path, chain: Sequence["Link"], models: "RecordedModels") -> None:
+    """Draw the last signal of the chain."""
+    from titanflow.cli.waterfall import page, waterfall
+    from titanflow.domain.events import SignalGenerated
+    from titanflow.errors import InputError
+
+    if path.suffix not in PLOT_SUFFIXES:
+        raise InputError(f"--plot {path}: expected a file that ends with {' or '.join(PLOT_SUFFIXES)}")
+    signal = next((event for _, event in reversed(chain) if isinstance(event, SignalGenerated)), None)
+    if signal is None:
+        raise InputError(f"event {chain[-1].seq} goes back to no signal: there is nothing to draw")
+    caption = _caption(signal, models)
+    svg = waterfall(signal.explanation, signal.features, caption)
+    path.write_text(page(caption.title, svg) if path.suffix == ".html" else svg, encoding="utf-8")
+    note(f"drawn: {path}")
+
+
+def _caption(signal: "SignalGenerated", models: "RecordedModels") -> "Caption":
+    from titanflow.cli.waterfall import Caption
+
+    why, recorded = signal.explanation, models.get(signal.model_hash)
+    within = f", which add up within {why.error:.2g}" if why.error else ""
+    by = f"{recorded.manifest.name} ({recorded.stage})" if recorded else "rule"
+    paid = price(decimal_of(signal.price))
+    return Caption(
+        title=f"Why {signal.contender} signalled {signal.side} {signal.instrument}",
+        subtitle=f"{moment(signal.at)} UTC · last price {paid} · confidence {signal.confidence:.1%}",
+        notes=(f"Contributions by {why.method}{within}", f"Model: {by} {signal.model_hash}"),
+    )
+
+
+def _tell(link: "Link", names: Mapping[str, str], models: "RecordedModels", *, bold: bool = False) -> None:
     from titanflow.cli.story import details, sentence
 
     seq, event = link
     line = Text(f"{seq:>{_NUMBER_WIDTH}}  {moment(getattr(event, 'at', 0))}  ", style="dim")
     say(line.append(Text(sentence(event, names), style="bold" if bold else "not dim")))
-    for label, text in details(event):
+    for label, text in details(event, models):
         indent = _NUMBER_WIDTH + 2
         room = console.width - indent - _LABEL_WIDTH if console.is_terminal else len(text)
         first, *rest = Text(text).wrap(console, max(20, room)) if text else [Text("–")]

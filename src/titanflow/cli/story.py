@@ -1,8 +1,15 @@
 """Events told to a person: what happened, in one sentence, and the details that it rests on."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
+from titanflow.cli.model_story import (
+    RecordedModels,
+    joined,
+    learned_details,
+    model_details,
+    model_sentence,
+    reasons,
+)
 from titanflow.cli.output import dollars, moment, percent, price, shares, small_dollars, to_second
 from titanflow.cli.show import event_line
 from titanflow.cli.units import context_numbers
@@ -10,7 +17,9 @@ from titanflow.domain.events import (
     BarClosed,
     ClockAdvanced,
     Event,
+    FeatureDriftMeasured,
     KillSwitchTripped,
+    ModelReplaced,
     ModelRolledBack,
     OffMarketPrintReceived,
     OperatorCommanded,
@@ -21,14 +30,18 @@ from titanflow.domain.events import (
     OrderHeld,
     OrderRejected,
     OrderSubmitted,
+    QuoteReceived,
     RiskCommandIssued,
     SignalGenerated,
+    SignalWithheld,
     TickReceived,
 )
 from titanflow.domain.types import Money, OrderPurpose, OrderType, Price, Quantity, Side, decimal_of, notional
 
 Names = Mapping[str, str]
 """Contender id -> the name of its model."""
+
+NONE_RECORDED: RecordedModels = {}
 
 _PURPOSES: Mapping[OrderPurpose, str] = {
     OrderPurpose.ENTRY: "to enter",
@@ -46,6 +59,8 @@ def sentence(event: Event, names: Names) -> str:
         case TickReceived() | OffMarketPrintReceived():
             off = " off the market (volume only)" if isinstance(event, OffMarketPrintReceived) else ""
             return f"{event.instrument} traded{off}: {_quantity(event.size)} at {_price(event.price)}"
+        case QuoteReceived():
+            return f"{event.instrument} was quoted: bid {_price(event.bid)}, ask {_price(event.ask)}"
         case ClockAdvanced():
             return f"the clock reached {to_second(event.at)}"
         case BarClosed():
@@ -56,6 +71,8 @@ def sentence(event: Event, names: Names) -> str:
                 f"{event.contender}{name} signalled {event.side} {event.instrument} at {_price(event.price)}, "
                 f"confidence {event.confidence:.0%}"
             )
+        case SignalWithheld() | FeatureDriftMeasured() | ModelReplaced():
+            return model_sentence(event)
         case OperatorCommanded():
             target = event.order_id or event.contender or "all contenders"
             return f"operator {event.operator} ordered: {event.action} {target}"
@@ -73,15 +90,19 @@ def sentence(event: Event, names: Names) -> str:
     return event_line(event).split("  ", 1)[1]
 
 
-def details(event: Event) -> Iterable[tuple[str, str]]:
-    """What the event rests on: (label, text) pairs."""
+def details(event: Event, models: RecordedModels = NONE_RECORDED) -> Iterable[tuple[str, str]]:
+    """What the event rests on: (label, text) pairs. `models` are the session's trained ones."""
     match event:
+        case SignalGenerated() if event.model_hash in models:
+            yield from learned_details(event, models)
         case SignalGenerated():
             why = event.explanation
-            yield "because", _joined((name, f"{impact:+.3f}") for name, impact in why.contributions)
+            yield "because", reasons(why.contributions)
             yield "score", f"{why.base_value:+.3f} and the above make {why.score:+.3f} (above zero: buy); {why.method}"
-            yield "saw", _joined((name, f"{value:.6g}") for name, value in event.features)
+            yield "saw", joined((name, f"{value:.6g}") for name, value in event.features)
             yield "model", event.model_hash
+        case SignalWithheld() | FeatureDriftMeasured() | ModelReplaced():
+            yield from model_details(event, models)
         case OrderApproved():
             yield "limits", context_numbers(event.context)
         case OrderDenied() | OrderRejected():
@@ -159,10 +180,6 @@ def _order(side: Side, quantity: Quantity, instrument: str) -> str:
 
 def _how(order_type: OrderType, order_price: Price) -> str:
     return "at the market" if order_type is OrderType.MARKET else f"{order_type} {_price(order_price)}"
-
-
-def _joined(pairs: Iterable[tuple[str, Any]]) -> str:
-    return " · ".join(f"{name} {value}" for name, value in pairs)
 
 
 def _price(units: Price) -> str:
