@@ -69,7 +69,7 @@ def _check_reference(manifest: ModelManifest, reference: ModelReference) -> None
 
 
 def _background(manifest: ModelManifest, reference: ModelReference) -> Windows:
-    """The background windows. Those that were drawn from the market alone know no position: they stand for a flat one."""
+    """The background windows; those that were drawn from the market alone stand for a flat position."""
     width = len(reference.features)
     for window in reference.background:
         if len(window) != manifest.window or any(len(row) != width for row in window):
