@@ -80,22 +80,27 @@ def assemble(
     """Calibrate and trade each fold by what was known before it, hold it against the baselines, and judge."""
     folds = []
     for place, fold in enumerate(scored):
-        calibration, speaks = decide(*_known_before(samples, scored, place), judging)
+        calibration = fit_platt(*_known_before(samples, scored, place))
+        speaks = speaking(calibration, fold.early_stop_scores, judging)
         folds.append(fold_result(samples, fold, calibration, speaks, judging))
     return judged(samples, folds, judging, settings_tried=settings_tried)
 
 
-def decide(scores: Floats, labels: NDArray[np.int8], judging: Judging) -> tuple[Calibration, Thresholds]:
-    """Calibration and thresholds from scores of rows that the model was not fitted on."""
-    calibration = fit_platt(scores, labels)
-    chances = probabilities(calibration, scores)
-    return calibration, thresholds(chances, judging.buy_quantile, judging.sell_quantile)
+def speaking(calibration: Calibration, scores: Floats, judging: Judging) -> Thresholds:
+    """Thresholds from a model's own scores of rows that it was not fitted on: how far it spreads them is its own."""
+    return thresholds(probabilities(calibration, scores), judging.buy_quantile, judging.sell_quantile)
 
 
-def final_decision(validation: Validation, judging: Judging) -> tuple[Calibration, Thresholds]:
-    """The manifest's: from the out-of-fold scores of all folds."""
+def final_decision(
+    validation: Validation, judging: Judging, early_stop_scores: Floats | None = None
+) -> tuple[Calibration, Thresholds]:
+    """The manifest's: calibration by the out-of-fold scores of all folds, thresholds as each fold had them.
+
+    `early_stop_scores` are the final model's, of the rows that told it when to stop; None: the folds' scores serve.
+    """
     scores = np.concatenate([fold.scores for fold in validation.folds])
-    return decide(scores, np.concatenate([fold.labels for fold in validation.folds]), judging)
+    calibration = fit_platt(scores, np.concatenate([fold.labels for fold in validation.folds]))
+    return calibration, speaking(calibration, scores if early_stop_scores is None else early_stop_scores, judging)
 
 
 def fold_result(
