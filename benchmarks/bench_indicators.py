@@ -28,7 +28,7 @@ from titanflow.signal.indicators import (
     SimpleMovingAverage,
     ZScore,
 )
-from titanflow.signal.strategies import STRATEGIES
+from titanflow.signal.strategies import RULES
 
 UPDATES = 200_000
 ROUNDS = 5
@@ -98,7 +98,7 @@ def each_bar_tick() -> None:
 
 def each_strategy_tick(name: str) -> Run:
     """A strategy with its defaults, asked at every tick."""
-    strategy = STRATEGIES[name]
+    strategy = RULES[name]
 
     def run() -> None:
         on_tick = strategy({spec.name: spec.default for spec in strategy.parameters}, MarketFeatures()).on_tick
@@ -147,9 +147,9 @@ MEASUREMENTS: dict[str, Run] = {
     "atr": each_price(one_true_range),
     "zscore": each_price(lambda: ZScore().update),
     "bar_tick": each_bar_tick,
-    **{f"{name}_tick": each_strategy_tick(name) for name in STRATEGIES},
-    **{f"engine_{name}_on_ticks": each_event(name, 0) for name in STRATEGIES},
-    **{f"engine_{name}_on_minutes": each_event(name, 60) for name in STRATEGIES},
+    **{f"{name}_tick": each_strategy_tick(name) for name in RULES},
+    **{f"engine_{name}_on_ticks": each_event(name, 0) for name in RULES},
+    **{f"engine_{name}_on_minutes": each_event(name, 60) for name in RULES},
 }
 
 

@@ -15,9 +15,10 @@ import redis
 from titanflow.domain.session_settings import ExecutionSettings, RiskSettings, SessionSettings
 from titanflow.domain.types import SCALE
 from titanflow.embedded.redis import redis_server
-from titanflow.runtime.feeds import open_contenders, open_feed, open_provider
+from titanflow.runtime.feeds import open_feed, open_provider
 from titanflow.runtime.ledgers import connect
 from titanflow.runtime.opening import open_session, opening_event
+from titanflow.runtime.roster import open_roster
 from titanflow.runtime.session_run import OpenedRun
 from titanflow.settings import load_settings
 
@@ -101,7 +102,7 @@ def open_walk(
     settings = load_settings(flags | {"contenders": sma_contenders(home, contenders, windows)}, env={})
     provider = open_provider(settings)
     feed = open_feed(settings, provider)
-    asked = opening_event(settings, feed, open_contenders(settings, provider), session, repeatable=True)
+    asked = opening_event(settings, feed, open_roster(settings, provider), session, repeatable=True)
     started = msgspec.structs.replace(asked, settings=FREE_TRADING)
     return OpenedRun(open_session(connect(url), session, started), feed)
 

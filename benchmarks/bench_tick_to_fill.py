@@ -31,9 +31,10 @@ from bench_kit import FREE_TRADING, drop, server
 from eventstore.ledger import Move
 from titanflow.domain.events import ClockAdvanced, Event, OrderFilled, OrderSubmitted, SessionStarted, TickReceived
 from titanflow.domain.types import NANOS_PER_SECOND, SCALE, OrderPurpose
-from titanflow.runtime.feeds import open_contenders, open_feed, open_provider
+from titanflow.runtime.feeds import open_feed, open_provider
 from titanflow.runtime.ledgers import EventLedger, connect
 from titanflow.runtime.opening import open_session, opening_event
+from titanflow.runtime.roster import open_roster
 from titanflow.settings import load_settings
 
 SERVICES = ("signal", "risk", "execution")
@@ -146,7 +147,7 @@ def opening(home: Path, session: str) -> SessionStarted:
     )
     provider = open_provider(settings)
     feed = open_feed(settings, provider)
-    asked = opening_event(settings, feed, open_contenders(settings, provider), session, repeatable=False)
+    asked = opening_event(settings, feed, open_roster(settings, provider), session, repeatable=False)
     return msgspec.structs.replace(asked, settings=FREE_TRADING)
 
 

@@ -1,4 +1,4 @@
-"""Re-decides a recorded session and compares every decided event, byte for byte, in order, by cause."""
+"""Re-decides a recorded session and compares every decided event, in order, by cause; how, says `comparison`."""
 
 import hashlib
 import time
@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 from eventstore.codec import Codec, body
 from eventstore.ledger import Block, Ledger
+from replay.comparison import Comparison, Serving, comparison_of
 from titanflow.deciders import new_deciders, owners
 from titanflow.domain.decider import Handler
 from titanflow.domain.events import EVENT_TYPES, Event
 from titanflow.errors import InputError
+from titanflow.signal.model import NO_MODELS, Models
 
 
 class Divergence(NamedTuple):
@@ -41,6 +43,10 @@ class Verdict(NamedTuple):
     digest: str
     """SHA-256 over the recorded events' bytes from seq 1 to `last`."""
     divergence: Divergence | None
+    comparison: str
+    """`byte for byte`, or `tolerance` where the scores of trained models are computed by something else than then."""
+    reason: str
+    """Why it was compared so."""
 
     @property
     def identical(self) -> bool:
@@ -66,10 +72,11 @@ Route = tuple[deque[Event] | None, tuple[tuple[Handler, deque[Event]], ...]]
 class Replayer:
     """Deciders in their initial state, and what each decided that the ledger has not shown yet."""
 
-    def __init__(self, codec: Codec[Event], first: int = 1) -> None:
+    def __init__(self, codec: Codec[Event], comparison: Comparison, first: int = 1, models: Models = NO_MODELS) -> None:
         self._codec = codec
+        self._comparison = comparison
         self._first = first
-        self._deciders = new_deciders()
+        self._deciders = new_deciders(models=models)
         self._owners = owners()
         self.waiting: dict[str, deque[Event]] = {decider.name: deque() for decider in self._deciders}
         self._routes = {event_type: self._route(event_type) for event_type in EVENT_TYPES}
@@ -115,7 +122,10 @@ class Replayer:
         self.decided += len([event for event in compared if type(event) in self._owners])
 
     def _same(self, recorded: Event, recomputed: Event | None) -> bool:
-        return recomputed is not None and self._codec.encode_one(recorded) == self._codec.encode_one(recomputed)
+        if recomputed is None:
+            return False
+        same_bytes = self._codec.encode_one(recorded) == self._codec.encode_one(recomputed)
+        return same_bytes or self._comparison.close(recorded, recomputed)
 
     def _divergence(self, seq: int, recorded: Event, recomputed: Event | None) -> Divergence:
         decider = self._owners[type(recorded)]
@@ -138,17 +148,21 @@ def verify(
     *,
     first: int = 1,
     last: int | None = None,
+    models: Models = NO_MODELS,
+    serving: Serving = (),
     on_progress: Callable[[int], None] = lambda seq: None,
 ) -> Verdict:
     """Replay a session from its first event (a decider's state needs all of them), comparing from `first` to `last`.
 
-    Raises InputError for a range without events, as nothing would be proven, and the ledger's own errors for a gap, a
-    duplicate, a wrong order or a corrupt entry.
+    `models` are the session's own, `serving` what computes their scores here. Raises InputError for a range without
+    events, as nothing would be proven, ModelError for models that are missing, and the ledger's own errors for a gap,
+    a duplicate, a wrong order or a corrupt entry.
     """
     end = ledger.last_seq() if last is None else min(last, ledger.last_seq())
     if first > end:
         raise InputError(f"session {ledger.session!r} has no events from seq {first} to {last or end} to compare")
-    replayer = Replayer(codec, first)
+    comparison = comparison_of(next(ledger.read(1, 1)).events[0], serving)
+    replayer = Replayer(codec, comparison, first, models)
     digest = hashlib.sha256()
     # Taken before reading: what these checkpoints promise is in the ledger by the time we read it.
     checkpoints = ledger.checkpoints() if last is None else {}
@@ -165,4 +179,15 @@ def verify(
     except _Diverged as diverged:
         divergence = diverged.divergence
     seconds = time.perf_counter() - started
-    return Verdict(ledger.session, seq, replayer.decided, first, seq, seconds, digest.hexdigest(), divergence)
+    return Verdict(
+        session=ledger.session,
+        events=seq,
+        decided=replayer.decided,
+        first=first,
+        last=seq,
+        seconds=seconds,
+        digest=digest.hexdigest(),
+        divergence=divergence,
+        comparison=comparison.method,
+        reason=comparison.reason,
+    )

@@ -18,8 +18,8 @@ from titanflow.domain.events import EVENT_TYPES, tag_of
 from titanflow.gateway.bad_ticks import reasons_table
 from titanflow.gateway.providers.registry import PROVIDERS
 from titanflow.risk.codes import codes_table
-from titanflow.runtime.feeds import SHIPPED_CONTENDERS
 from titanflow.settings import LEGACY_VARIABLES, allowed_values, field_of, setting_names, shown
+from titanflow.signal.contenders import DEFAULT_CONTENDERS_FILE
 from titanflow.signal.strategies import STRATEGIES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -71,13 +71,15 @@ def deciders() -> str:
 
 def models() -> str:
     """The contenders that compete when no file names others."""
-    text = files("titanflow.signal").joinpath(SHIPPED_CONTENDERS).read_text(encoding="utf-8")
+    text = files("titanflow.signal").joinpath(DEFAULT_CONTENDERS_FILE).read_text(encoding="utf-8")
     entries = tomllib.loads(text)["contender"]
     rows = []
     for entry in entries:
         parameters = ", ".join(f"{name} = {value}" for name, value in entry.get("parameters", {}).items())
-        length = f"{entry['bar_seconds']} s bars" if entry["bar_seconds"] else "every tick"
-        rows.append((f"`{entry['id']}`", entry["name"], f"`{entry['strategy']}`", length, parameters))
+        seconds = entry.get("bar_seconds")
+        length = "its model's bars" if seconds is None else f"{seconds} s bars" if seconds else "every tick"
+        decides = f"`{entry['strategy']}`" + (f" `{entry['model']}`" if "model" in entry else "")
+        rows.append((f"`{entry['id']}`", entry["name"], decides, length, parameters))
     return table(("contender", "name", "strategy", "decides on", "parameters"), rows)
 
 

@@ -1,4 +1,4 @@
-"""The audit trail: one record for every signal, order, fill, kill switch, rollback and word of an operator.
+"""The audit trail: a record for every signal, order, fill, kill switch, rollback, word of an operator, new model.
 
 `data` holds the event's fields as recorded (money, prices and quantities as 1e-9 integers, times in nanoseconds).
 """
@@ -10,6 +10,7 @@ from projections.kinds import AuditType
 from titanflow.domain.events import (
     Event,
     KillSwitchTripped,
+    ModelReplaced,
     ModelRolledBack,
     OperatorCommanded,
     OrderCancelled,
@@ -30,6 +31,7 @@ AUDITED: Mapping[type[Event], AuditType] = {
     KillSwitchTripped: AuditType.KILL_SWITCH,
     ModelRolledBack: AuditType.MANUAL_APPROVAL_MODE,
     OperatorCommanded: AuditType.OPERATOR_COMMAND,
+    ModelReplaced: AuditType.MODEL_REPLACED,
 }
 """Which events leave a record, and of which kind; `data.event` tells an order's submission from its end."""
 
@@ -43,6 +45,7 @@ class AuditFolder:
         self.handlers: Mapping[type[Event], Handler] = {
             SessionStarted: self._started,
             **dict.fromkeys(AUDITED, self._record),
+            ModelReplaced: self._replaced,
         }
 
     def drain(self) -> Iterator[tuple[str, list[Row]]]:
@@ -53,7 +56,11 @@ class AuditFolder:
     def _started(self, seq: int, event: SessionStarted) -> None:
         self._models = {contender.id: contender.model_hash for contender in event.contenders}
 
-    def _record(self, seq: int, event: SignalGenerated | OperatorCommanded) -> None:
+    def _replaced(self, seq: int, event: ModelReplaced) -> None:
+        self._models[event.contender] = event.model_hash
+        self._record(seq, event)
+
+    def _record(self, seq: int, event: SignalGenerated | OperatorCommanded | ModelReplaced) -> None:
         self._rows.append(
             {
                 "seq": seq,

@@ -85,4 +85,7 @@ def _contender(contender: ContenderSpec) -> Row:
         "instruments": document(contender.instruments),
         "bar_seconds": contender.bar_seconds,
         "model_hash": contender.model_hash,
+        "stage": contender.stage,
+        "parent_hash": contender.parent_hash or None,
+        "fault": plain(contender.fault) or None,
     }

@@ -51,6 +51,7 @@ def _place(made: Row, rank: int, standing: Standing) -> Row:
         "contender": standing.contender,
         "rank": rank,
         "status": standing.status,
+        "stage": standing.stage,
         "cash": exact(standing.cash),
         "equity": exact(standing.equity),
         "realized_pnl": exact(standing.realized_pnl),

@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import msgspec
+
 from titanflow.domain.events import (
     Event,
+    ModelReplaced,
     OrderApproved,
     OrderDenied,
     OrderHeld,
@@ -63,6 +66,7 @@ class Records:
             OrderApproved: self._approved,
             OrderHeld: self._held,
             OrderSubmitted: self._submitted,
+            ModelReplaced: self._replaced,
         }
 
     def learn(self, seq: int, event: Event) -> None:
@@ -91,6 +95,10 @@ class Records:
         self.provider = event.feed.provider
         self.mode = event.settings.execution.mode
         self.starting_cash = event.settings.starting_cash
+
+    def _replaced(self, seq: int, event: ModelReplaced) -> None:
+        spec = self.contenders[event.contender]
+        self.contenders[event.contender] = msgspec.structs.replace(spec, model_hash=event.model_hash)
 
     def _signal(self, seq: int, event: SignalGenerated) -> None:
         # Stable: features of equal weight keep the order in which the model names them.

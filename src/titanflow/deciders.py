@@ -8,19 +8,23 @@ from titanflow.execution.executor import Executor
 from titanflow.risk.guardian import RiskGuardian
 from titanflow.risk.leaderboard import LeaderboardKeeper
 from titanflow.signal.engine import SignalEngine
+from titanflow.signal.model import NO_MODELS, Models
 
-DECIDERS: Mapping[str, Callable[[], Decider]] = {
+DECIDERS: Mapping[str, Callable[[Models], Decider]] = {
     "signal": SignalEngine,
-    "risk": RiskGuardian,
-    "execution": Executor,
-    "leaderboard": LeaderboardKeeper,
+    "risk": lambda models: RiskGuardian(),
+    "execution": lambda models: Executor(),
+    "leaderboard": lambda models: LeaderboardKeeper(),
 }
-"""Name -> a new decider in its initial state, in the order in which one event is shown to them."""
+"""Name -> a new decider in its initial state, in the order in which one event is shown to them.
+
+Trained models are no state: they are code that came with the session, and only the signal decider asks them.
+"""
 
 
-def new_deciders(names: Sequence[str] = tuple(DECIDERS)) -> list[Decider]:
-    """Fresh deciders of these names, in the table's order."""
-    return [make() for name, make in DECIDERS.items() if name in names]
+def new_deciders(names: Sequence[str] = tuple(DECIDERS), models: Models = NO_MODELS) -> list[Decider]:
+    """Fresh deciders of these names, in the table's order, with the models that the session records."""
+    return [make(models) for name, make in DECIDERS.items() if name in names]
 
 
 def owners() -> dict[type[Event], str]:

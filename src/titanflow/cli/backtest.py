@@ -74,7 +74,7 @@ def play(place: Place, session: str | None) -> str:
         def show(at: Nanos, seq: int) -> None:
             progress.update(task, completed=at - first, seq=seq, description=moment(at))
 
-        FusedRun(opened.ledger, opened.feed).run(on_flush=show)
+        FusedRun(opened.ledger, opened.feed, opened.models).run(on_flush=show)
     return opened.ledger.session
 
 

@@ -1,4 +1,4 @@
-"""`approve`, `deny`, `kill`, `resume`, `liquidate`: an operator's words, appended to the ledger as events."""
+"""`approve`, `deny`, `kill`, `resume`, `liquidate`, `use-parent`: an operator's words, made events."""
 
 import time
 from typing import TYPE_CHECKING, Annotated
@@ -27,7 +27,7 @@ ANSWER_WITHIN_S = 3.0
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (approve, deny, kill, resume, liquidate):
+    for command in (approve, deny, kill, resume, liquidate, use_parent):
         app.command()(command)
 
 
@@ -60,6 +60,16 @@ def liquidate(
 ) -> None:
     """Cancel every order, close every position, and let nothing in until resumed."""
     _command(OperatorAction.LIQUIDATE, session, reason, json, contender=contender)
+
+
+def use_parent(
+    contender: Annotated[str, typer.Argument(metavar="CONTENDER", help="Contender id.")],
+    session: SessionOption = None,
+    reason: Reason = "",
+    json: JsonOption = False,
+) -> None:
+    """Put the parent of a contender's trained model in its place, for the rest of this session."""
+    _command(OperatorAction.USE_PARENT, session, reason, json, contender=contender)
 
 
 def _command(

@@ -25,7 +25,11 @@ def replay(
         bool, typer.Option("--rebuild", help="Also fold the projections and compare with Postgres.")
     ] = False,
 ) -> None:
-    """Feed the recorded events to the same deciders and compare every decision byte for byte. Exit 1 if one differs."""
+    """Feed the recorded events to the same deciders and compare every decision. Exit 1 if one differs.
+
+    Byte for byte; where trained models decided, and other libraries or another processor compute them here than then,
+    their scores to a tolerance. Exit 6 where a model that decided is missing.
+    """
     place = arrive()
     verdict = prove(place, session, first=first, last=last)
     tables = compare(place, place.ledger(verdict.session)) if rebuild else None
@@ -45,14 +49,24 @@ def prove(place: Place, session: str | None, *, first: int = 1, last: int | None
 
     from replay.verify import verify
     from titanflow.runtime.ledgers import CODEC
+    from titanflow.runtime.operator_desk import session_started
+    from titanflow.runtime.session_models import models_of, serving_here
 
     ledger = place.ledger(session)
+    started = session_started(ledger)
+    models, serving = models_of(place.client, place.settings.home, started), serving_here(started)
     end = min(last or sys.maxsize, ledger.last_seq())
     columns = (TextColumn("replaying {task.fields[session]}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=messages, transient=True) as progress:
         task = progress.add_task("replay", total=end, session=ledger.session)
         return verify(
-            ledger, CODEC, first=first, last=last, on_progress=lambda seq: progress.update(task, completed=seq)
+            ledger,
+            CODEC,
+            first=first,
+            last=last,
+            models=models,
+            serving=serving,
+            on_progress=lambda seq: progress.update(task, completed=seq),
         )
 
 
@@ -66,9 +80,11 @@ def show(verdict: Any) -> None:
     if verdict.identical:
         say(Text("identical", style="bold green"), f"  session {verdict.session}: {rate}")
         say(f"digest     {verdict.digest}")
+        say(f"compared   {verdict.comparison}: {verdict.reason}")
         return
     found = verdict.divergence
     say(Text("DIFFERENT", style="bold red"), f"  session {verdict.session}: {rate}")
+    say(f"compared   {verdict.comparison}: {verdict.reason}")
     say(f"first divergence at seq {found.seq}: decider {found.decider}, on the event of seq {found.cause}")
     sides = [
         {"": event_name(event), **event_fields(event)} if event else {} for event in (found.recorded, found.recomputed)
@@ -95,6 +111,8 @@ def as_json(verdict: Any) -> dict[str, Any]:
         "seconds": round(verdict.seconds, 6),
         "events_per_second": round(verdict.events_per_second),
         "digest": verdict.digest,
+        "comparison": verdict.comparison,
+        "reason": verdict.reason,
         "divergence": found
         and {
             "seq": found.seq,

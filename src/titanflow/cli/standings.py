@@ -50,6 +50,11 @@ def _status(standing: Record) -> Text:
     return Text(status.replace("_", " "), style="green" if status is TradingStatus.ACTIVE else "bold red")
 
 
+def _stage(standing: Record) -> Text:
+    stage = standing["stage"]
+    return Text(stage or "–", style="bold red" if stage == "faulty" else "")
+
+
 _CELLS: tuple[tuple[Column, Callable[[Record], str | Text]], ...] = (
     (Column("equity", right=True), lambda s: dollars(s["equity"])),
     (Column("P&L", right=True), _pnl),
@@ -64,5 +69,6 @@ _CELLS: tuple[tuple[Column, Callable[[Record], str | Text]], ...] = (
     (Column("exposure", 8, right=True), lambda s: percent(s["exposure"])),
     (Column("turnover", 10, right=True), lambda s: percent(s["turnover"])),
     (Column("open", 5, right=True), lambda s: str(s["open_positions"])),
+    (Column("stage", 3), _stage),
     (Column("status"), _status),
 )

@@ -13,6 +13,7 @@ from titanflow.domain.events import (
     Event,
     KillSwitchTripped,
     LeaderboardPublished,
+    ModelReplaced,
     OrderFilled,
     RiskCommandIssued,
     SessionEnded,
@@ -34,6 +35,9 @@ from titanflow.domain.types import (
     notional,
 )
 from titanflow.risk.performance import EquityCurve, TradeStatistics, periods_per_year
+
+FAULTY = "faulty"
+"""Stage of a contender whose model could not be loaded: it has a book and never trades."""
 
 Marks = Mapping[InstrumentId, Price]
 
@@ -58,10 +62,22 @@ class Timer:
 class Book:
     """What the keeper knows of one contender."""
 
-    __slots__ = ("_standing", "contender", "curve", "fills", "halted", "manual", "portfolio", "traded", "trips")
+    __slots__ = (
+        "_stage",
+        "_standing",
+        "contender",
+        "curve",
+        "fills",
+        "halted",
+        "manual",
+        "portfolio",
+        "traded",
+        "trips",
+    )
 
-    def __init__(self, contender: ContenderId, cash: Money, periods: float) -> None:
+    def __init__(self, contender: ContenderId, cash: Money, periods: float, stage: str = "") -> None:
         self.contender = contender
+        self._stage = stage
         self.portfolio = Portfolio(cash)
         self.curve = EquityCurve(cash, periods)
         self.trips = TradeStatistics()
@@ -78,6 +94,11 @@ class Book:
         self.traded += notional(fill.price, fill.quantity)
         if trip is not None:
             self.trips.add(trip.pnl)
+        self._standing = None
+
+    def decided_by(self, stage: str) -> None:
+        """A model of this stage decides from now on."""
+        self._stage = stage
         self._standing = None
 
     def sample(self, marks: Marks) -> Money:
@@ -127,6 +148,7 @@ class Book:
             calmar=curve.calmar,
             exposure=curve.exposure,
             turnover=curve.turnover(self.traded),
+            stage=self._stage,
         )
 
 
@@ -140,6 +162,8 @@ class LeaderboardKeeper:
         self._marks: dict[InstrumentId, Price] = {}
         self._books: dict[ContenderId, Book] = {}
         self._calendars: tuple[TradingCalendar, ...] = ()
+        self._stages: Mapping[str, str] = {}
+        """Digest of a trained model -> its stage when the session opened."""
         self._all_halted = False
 
     @property
@@ -152,6 +176,7 @@ class LeaderboardKeeper:
             OrderFilled: self.on_fill,
             KillSwitchTripped: self.on_kill_switch,
             RiskCommandIssued: self.on_risk_command,
+            ModelReplaced: self.on_model_replaced,
             SessionEnded: self.on_session_ended,
         }
 
@@ -161,7 +186,10 @@ class LeaderboardKeeper:
         cash = started.settings.starting_cash
         periods = periods_per_year(started.calendars, settings.sample_seconds)
         self._calendars = started.calendars
-        self._books = {spec.id: Book(spec.id, cash, periods) for spec in started.contenders}
+        self._stages = {model.digest: model.stage for model in started.models}
+        self._books = {
+            spec.id: Book(spec.id, cash, periods, FAULTY if spec.fault else spec.stage) for spec in started.contenders
+        }
         self._total = EquityCurve(cash * len(self._books), periods)
         self._publish_timer = Timer(settings.publish_seconds)
         self._sample_timer = Timer(settings.sample_seconds)
@@ -199,6 +227,11 @@ class LeaderboardKeeper:
             case RiskCommand.ACTIVATE_MANUAL_APPROVAL:
                 for book in self._scope(issued.contender):
                     book.manual = True
+        return NOTHING
+
+    def on_model_replaced(self, seq: int, replaced: ModelReplaced) -> Decisions:
+        """The contender's stage is that of the model which decides from now on."""
+        self._books[replaced.contender].decided_by(self._stages[replaced.model_hash])
         return NOTHING
 
     def on_session_ended(self, seq: int, ended: SessionEnded) -> Decisions:

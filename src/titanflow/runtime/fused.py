@@ -8,6 +8,7 @@ from titanflow.domain.decider import Handler
 from titanflow.domain.events import EVENT_TYPES, Event
 from titanflow.domain.types import Nanos
 from titanflow.runtime.ledgers import EventLedger
+from titanflow.signal.model import NO_MODELS, Models
 
 BLOCK_EVENTS = 1000
 """A block is written when it holds at least so many events; how blocks are cut changes no event and no digest."""
@@ -20,9 +21,9 @@ class FusedLoop:
     decider sees every event in ledger order, first come first served, until no one has more to say.
     """
 
-    def __init__(self, ledger: EventLedger) -> None:
+    def __init__(self, ledger: EventLedger, models: Models = NO_MODELS) -> None:
         self._ledger = ledger
-        self._deciders = new_deciders()
+        self._deciders = new_deciders(models=models)
         self._block: list[Event] = []
         self.last_seq = 0
         """Seq of the last event that is in the ledger."""

@@ -16,6 +16,7 @@ from titanflow.gateway.service import END_OF_FEED, STOPPED
 from titanflow.runtime.fused import BLOCK_EVENTS, FusedLoop
 from titanflow.runtime.ledgers import EventLedger
 from titanflow.runtime.operator_desk import session_started
+from titanflow.signal.model import NO_MODELS, Models
 
 log = structlog.get_logger()
 
@@ -25,9 +26,10 @@ OnFlush = Callable[[Nanos, int], None]
 class FusedRun:
     """One session in one process; also goes on with one that was killed, in whichever topology it ran."""
 
-    def __init__(self, ledger: EventLedger, feed: Feed) -> None:
+    def __init__(self, ledger: EventLedger, feed: Feed, models: Models = NO_MODELS) -> None:
         self._ledger = ledger
         self._feed = feed
+        self._models = models
 
     def run(
         self, *, pace: Pace | None = None, stop: threading.Event | None = None, on_flush: OnFlush = lambda at, seq: None
@@ -52,7 +54,7 @@ class FusedRun:
 
     def _play(self, pace: Pace | None, stop: threading.Event, on_flush: OnFlush) -> None:
         feed, ledger = self._feed, self._ledger
-        loop = FusedLoop(ledger)
+        loop = FusedLoop(ledger, self._models)
         done = loop.recover()
         loop.flush(done)
         if has_ended(ledger):

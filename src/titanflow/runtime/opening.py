@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -15,7 +15,6 @@ from eventstore.sessions import Sessions
 from titanflow import __version__
 from titanflow.domain.events import SessionStarted
 from titanflow.domain.session_settings import (
-    ContenderSpec,
     ExecutionSettings,
     LeaderboardSettings,
     RiskSettings,
@@ -26,6 +25,7 @@ from titanflow.errors import SessionStateError
 from titanflow.gateway.feed import Feed
 from titanflow.gateway.lifecycle import OPENING
 from titanflow.runtime.ledgers import EventLedger, new_ledger
+from titanflow.runtime.roster import Roster
 from titanflow.settings import ExecutionSection, RiskSection, Settings
 
 _MILLISECOND = 1_000_000
@@ -36,10 +36,11 @@ def new_session_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
-def opening_event(
-    settings: Settings, feed: Feed, contenders: Sequence[ContenderSpec], session: str, *, repeatable: bool
-) -> SessionStarted:
-    """The first event. A `repeatable` session derives its ids from its inputs: a second run has the same bytes."""
+def opening_event(settings: Settings, feed: Feed, roster: Roster, session: str, *, repeatable: bool) -> SessionStarted:
+    """The first event. A `repeatable` session derives its ids from its inputs: a second run has the same bytes.
+
+    What computes the models' scores is no input of theirs: ids are the same on every machine.
+    """
     started = SessionStarted(
         at=feed.now,
         identity=session,
@@ -47,13 +48,15 @@ def opening_event(
         settings=session_settings(settings),
         instruments=feed.instruments,
         calendars=feed.calendars,
-        contenders=tuple(contenders),
+        contenders=roster.contenders,
         feed=feed.provider.feed(),
         code_version=__version__,
+        models=roster.recorded,
+        serving=roster.serving,
     )
     if not repeatable:
         return started
-    blank = msgspec.structs.replace(started, identity="")
+    blank = msgspec.structs.replace(started, identity="", serving=())
     identity = hashlib.sha256(msgspec.msgpack.encode(blank)).hexdigest()[:12]
     return msgspec.structs.replace(started, identity=identity)
 

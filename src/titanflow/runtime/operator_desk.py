@@ -22,7 +22,8 @@ def command(
 ) -> int:
     """Append an OperatorCommanded and return its seq. Its event time is that of the ledger's last event.
 
-    Raises SessionStateError when the session has ended, InputError for a contender that it does not have.
+    Raises SessionStateError when the session has ended, InputError for a contender that it does not have, or that has
+    no parent to use.
     """
     if has_ended(ledger):
         raise ended_meanwhile(ledger, action)
@@ -30,6 +31,8 @@ def command(
     contenders = [spec.id for spec in started.contenders]
     if contender and contender not in contenders:
         raise InputError(f"contender {contender!r}: session {ledger.session!r} has {', '.join(contenders)}")
+    if action is OperatorAction.USE_PARENT:
+        _check_parent(started, contender)
     event = OperatorCommanded(
         at=last_event_time(ledger),
         action=action,
@@ -45,6 +48,14 @@ def command(
             raise
         raise ended_meanwhile(ledger, action) from error
     return seq
+
+
+def _check_parent(started: SessionStarted, contender: ContenderId) -> None:
+    """Raises InputError where no parent of the contender's model was loaded when the session opened."""
+    parents = {spec.id: spec.parent_hash for spec in started.contenders if spec.parent_hash and not spec.fault}
+    if contender not in parents:
+        have = f"those that have one: {', '.join(parents)}" if parents else "no contender of this session has one"
+        raise InputError(f"contender {contender!r} has no parent model that could take its place; {have}")
 
 
 def ended_meanwhile(ledger: EventLedger, intent: str) -> SessionStateError:

@@ -10,6 +10,7 @@ from titanflow.deciders import DECIDERS, new_deciders
 from titanflow.domain.events import Event, SessionEnded
 from titanflow.gateway.lifecycle import has_ended
 from titanflow.runtime.ledgers import EventLedger
+from titanflow.signal.model import NO_MODELS, Models
 
 log = structlog.get_logger()
 
@@ -31,11 +32,13 @@ class Processor:
     emitting and goes on; what it then decides is what it would have decided before, so nothing is doubled or lost.
     """
 
-    def __init__(self, ledger: EventLedger, name: str, stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self, ledger: EventLedger, name: str, stopping: Callable[[], bool], models: Models = NO_MODELS
+    ) -> None:
         self.name = name
         self._ledger = ledger
         self._stopping = stopping
-        (self._decider,) = new_deciders([name])
+        (self._decider,) = new_deciders([name], models)
         self._handlers = dict(self._decider.handlers)
         self._position = 0
         self._checkpoint = 0

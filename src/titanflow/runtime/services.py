@@ -15,7 +15,10 @@ from titanflow.runtime.ledgers import EventLedger, connect
 from titanflow.runtime.operator_desk import session_started
 from titanflow.runtime.processor import Processor, is_over
 from titanflow.runtime.runs import load_run
+from titanflow.runtime.session_models import models_of
 from titanflow.settings import Settings
+from titanflow.signal.engine import SignalEngine
+from titanflow.signal.model import NO_MODELS, Models
 
 log = structlog.get_logger()
 
@@ -65,15 +68,16 @@ def run_fused(job: Job) -> None:
 
     settings = load_run(job.settings.home, job.ledger.session)
     feed = open_feed(settings, open_provider(settings), session_started(job.ledger))
-    FusedRun(job.ledger, feed).run(pace=Pace(settings.feed.speed), stop=job.stop)
+    FusedRun(job.ledger, feed, _models(job)).run(pace=Pace(settings.feed.speed), stop=job.stop)
 
 
 def run_decider(name: str, job: Job) -> None:
     """One decider."""
+    models = _models(job) if name == SignalEngine.name else NO_MODELS
     # What start-up made lives on: a full collection that walked it each time would be felt at some tick.
     gc.collect()
     gc.freeze()
-    Processor(job.ledger, name, job.stop.is_set).run()
+    Processor(job.ledger, name, job.stop.is_set, models).run()
     _answer_for_the_end(job)
 
 
@@ -110,6 +114,10 @@ def decider_lag(ledger: EventLedger) -> int:
     """Events that the slowest decider still has to read."""
     checkpoints = ledger.checkpoints()
     return ledger.last_seq() - min(checkpoints.get(name, 0) for name in DECIDERS)
+
+
+def _models(job: Job) -> Models:
+    return models_of(connect(job.redis_url), job.settings.home, session_started(job.ledger))
 
 
 def _answer_for_the_end(job: Job) -> None:

@@ -3,7 +3,6 @@
 import signal
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 from filelock import FileLock, Timeout
@@ -16,17 +15,20 @@ from titanflow.embedded.server import EmbeddedServer
 from titanflow.errors import SessionStateError, SettingsError
 from titanflow.gateway.feed import Feed
 from titanflow.runtime.durability import connect_for_session
-from titanflow.runtime.feeds import open_contenders, open_feed, open_provider
+from titanflow.runtime.feeds import open_feed, open_provider
 from titanflow.runtime.ledgers import EventLedger, open_ledger
 from titanflow.runtime.observer import Observer
 from titanflow.runtime.opening import new_session_id, open_session, opening_event
 from titanflow.runtime.operator_desk import session_started
 from titanflow.runtime.processor import is_over
+from titanflow.runtime.roster import open_roster
 from titanflow.runtime.runs import load_run, run_directory, save_run
 from titanflow.runtime.server_guard import ServerGuard
+from titanflow.runtime.session_models import deposit_models
 from titanflow.runtime.stopping import stopping_on_signals
 from titanflow.runtime.supervisor import Supervisor
 from titanflow.settings import PREFIX, Settings
+from titanflow.signal.model import NO_MODELS, Models
 
 TOPOLOGIES: dict[str, tuple[str, ...]] = {
     "services": ("gateway", *DECIDERS, "projector", "mirror"),
@@ -72,7 +74,7 @@ class SessionRun:
                 "feed.speed = max needs runtime.topology = fused: separate services would decide at prices from the "
                 "future; choose --topology fused, `titanflow backtest`, or a number for --speed"
             )
-        ledger, _ = open_run(settings, redis_url, session)
+        ledger = open_run(settings, redis_url, session).ledger
         return cls(settings, redis_url, database_url, ledger.session, ledger)
 
     @classmethod
@@ -165,17 +167,28 @@ class OpenedRun(NamedTuple):
 
     ledger: EventLedger
     feed: Feed
+    models: Models = NO_MODELS
+    """Of its contenders, loaded."""
 
 
 def open_run(settings: Settings, redis_url: str, session: str | None) -> OpenedRun:
-    """Open a new session with the feed and the contenders that the settings name, and keep its run file."""
+    """Open a new session with the feed and the contenders that the settings name.
+
+    Before its first event stand its run file, and in its Redis the files of every model that may decide.
+    """
     provider = open_provider(settings)
     feed = open_feed(settings, provider)
     name = session or new_session_id()
     repeatable = settings.runtime.topology == "fused" and provider.deterministic
-    started = opening_event(settings, feed, open_contenders(settings, provider), name, repeatable=repeatable)
-    ledger = open_session(connect_for_session(redis_url), name, started, prepare=partial(save_run, settings, name))
-    return OpenedRun(ledger, feed)
+    roster = open_roster(settings, provider)
+    started = opening_event(settings, feed, roster, name, repeatable=repeatable)
+    client = connect_for_session(redis_url)
+
+    def prepare() -> None:
+        save_run(settings, name)
+        deposit_models(client, settings.home, started)
+
+    return OpenedRun(open_session(client, name, started, prepare), feed, roster.models)
 
 
 def _is_complete(ledger: EventLedger) -> bool:

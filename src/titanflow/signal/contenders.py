@@ -9,32 +9,66 @@ bar_seconds = 60                    # 0: decide on every tick
 [contender.parameters]              # optional; what is not named takes its default
 fast = 5
 slow = 20
+
+[[contender]]
+id = "boosted"
+strategy = "LearnedModel"
+model = "lightgbm"                  # its champion; "lightgbm@candidate"; or 8 and more digits of a model's digest
+instruments = "*"                   # the model's manifest says how long the bars are
 """
 
 import json
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from titanflow.domain.instruments import Instrument
+from titanflow.domain.models import ModelManifest
 from titanflow.domain.session_settings import ContenderSpec, Parameter
 from titanflow.domain.types import InstrumentId
 from titanflow.errors import InputError
-from titanflow.signal.strategies import STRATEGIES, Strategy
+from titanflow.signal.strategies import STRATEGIES, LearnedModelStrategy, Strategy
+from titanflow.signal.strategies.learned_model import thresholds_of
 
 DEFAULT_CONTENDERS_FILE = "default_contenders.toml"
 """Name of the file, in this package, of the contenders that run when none are given."""
 MAX_BAR_SECONDS = 86_400
-FIELDS = ("id", "name", "strategy", "instruments", "bar_seconds", "parameters")
+FIELDS = ("id", "name", "strategy", "model", "instruments", "bar_seconds", "parameters")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_A_MODEL = "a model's name, NAME@candidate, or at least 8 digits of its digest (`titanflow models list`)"
 
 
-def parse_contenders(text: str, instruments: Sequence[Instrument], source_name: str) -> tuple[ContenderSpec, ...]:
+class ResolvedModel(NamedTuple):
+    """The trained model that a contender's `model` names."""
+
+    digest: str
+    stage: str
+    manifest: ModelManifest | None
+    """None where it cannot be read; then there is a fault."""
+    parent: str = ""
+    """Digest of the model that could take its place: it loads, and reads bars of the same length."""
+    fault: str = ""
+    """Why it cannot be loaded; empty where it can."""
+
+
+Resolver = Callable[[str], ResolvedModel]
+"""Finds a model by what a contenders file calls it. Raises InputError where there is none."""
+
+
+def no_models(reference: str) -> ResolvedModel:
+    """The resolver of those who have no models."""
+    raise InputError("there is no registry of models here")
+
+
+def parse_contenders(
+    text: str, instruments: Sequence[Instrument], source_name: str, resolve: Resolver = no_models
+) -> tuple[ContenderSpec, ...]:
     """The contenders that `text` lists, in its order; `source_name` tells people where the text came from.
 
-    Raises InputError, which names contender, field, value and what was expected, at the first thing that is wrong.
+    A model that is there and cannot be loaded is the fault of its contender alone, which is listed with it. Raises
+    InputError, which names contender, field, value and what was expected, at the first thing that is wrong.
     """
     try:
         document = tomllib.loads(text)
@@ -45,7 +79,7 @@ def parse_contenders(text: str, instruments: Sequence[Instrument], source_name: 
         raise InputError(f"{source_name}: expected one or more [[contender]] tables and nothing else")
     specs: dict[str, ContenderSpec] = {}
     for number, entry in enumerate(entries, start=1):
-        spec = _Entry(entry, number, source_name).spec(instruments)
+        spec = _Entry(entry, number, source_name).spec(instruments, resolve)
         if spec.id in specs:
             raise InputError(f"{source_name}: contender {spec.id}: id is used twice; give each contender its own")
         specs[spec.id] = spec
@@ -71,22 +105,23 @@ class _Entry:
         self.id = identity
         self.where = f"{source_name}: contender {self.id}"
 
-    def spec(self, instruments: Sequence[Instrument]) -> ContenderSpec:
+    def spec(self, instruments: Sequence[Instrument], resolve: Resolver) -> ContenderSpec:
         """The whole entry, checked."""
         for field in self.table:
             if field not in FIELDS:
                 self._refuse(field, self.table[field], f"no such field; the fields are {', '.join(FIELDS)}")
         strategy = self._strategy()
         parameters = self._parameters(strategy)
-        return ContenderSpec(
-            id=self.id,
-            name=self._name(),
-            strategy=strategy.name,
-            parameters=parameters,
-            instruments=self._instruments(instruments),
-            bar_seconds=self._bar_seconds(strategy),
-            model_hash=model_hash(strategy, parameters),
-        )
+        common = self.id, self._name(), strategy.name, parameters, self._instruments(instruments)
+        if not issubclass(strategy, LearnedModelStrategy):
+            if "model" in self.table:
+                self._refuse("model", self.table["model"], f"none: {strategy.name} is a rule, LearnedModel runs models")
+            return ContenderSpec(*common, self._bar_seconds(strategy), model_hash(strategy, parameters))
+        model = self._model(resolve)
+        if model.manifest is not None:
+            self._check_thresholds(parameters, model.manifest)
+        seconds = self._bars_of(model)
+        return ContenderSpec(*common, seconds, model.digest, model.stage, model.parent, model.fault)
 
     def _refuse(self, field: str, value: object, expectation: str) -> NoReturn:
         found = "missing" if value is None else repr(value)
@@ -103,6 +138,34 @@ class _Entry:
         if not isinstance(name, str) or name not in STRATEGIES:
             self._refuse("strategy", name, f"one of {', '.join(STRATEGIES)}")
         return STRATEGIES[name]
+
+    def _model(self, resolve: Resolver) -> ResolvedModel:
+        reference = self.table.get("model")
+        if not isinstance(reference, str) or not reference:
+            self._refuse("model", reference, _A_MODEL)
+        try:
+            return resolve(reference)
+        except InputError as error:
+            raise InputError(f"{self.where}: model is {reference!r}: {error}") from error
+
+    def _bars_of(self, model: ResolvedModel) -> int:
+        """The length of bars that the model reads; what the file says where the model cannot be read."""
+        given = self.table.get("bar_seconds")
+        if given is not None:
+            self._bar_seconds(LearnedModelStrategy)
+        if model.manifest is None:
+            return given if isinstance(given, int) else 0
+        if given not in (None, model.manifest.bar_seconds):
+            self._refuse("bar_seconds", given, f"{model.manifest.bar_seconds}, which the model reads, or nothing")
+        return model.manifest.bar_seconds
+
+    def _check_thresholds(self, parameters: Sequence[Parameter], manifest: ModelManifest) -> None:
+        both = thresholds_of(dict(parameters), manifest)
+        if both.sell_below >= both.buy_above:
+            raise InputError(
+                f"{self.where}: parameters: with the model's own thresholds, sell_below = {both.sell_below:g} is not "
+                f"less than buy_above = {both.buy_above:g}; give both"
+            )
 
     def _bar_seconds(self, strategy: type[Strategy]) -> int:
         seconds = self.table.get("bar_seconds")

@@ -1,11 +1,13 @@
 """The signal decider: closes bars, asks every contender's strategy, and emits bars and signals.
 
 One bar an instrument and length is emitted however many contenders watch it. Everything comes out in the order of
-SessionStarted: by instrument, then by bar length, then by contender. A bar stands before the signals decided on it, and
-what a tick closes stands before the signals decided on that tick.
+SessionStarted: by instrument, then by bar length, then by contender. A bar stands before the signals decided on it,
+what a tick closes before the signals decided on that tick, and what drifted after all of them.
 """
 
 from collections.abc import Mapping
+
+import msgspec
 
 from titanflow.domain.decider import NOTHING, Decisions, Handler
 from titanflow.domain.events import (
@@ -15,6 +17,7 @@ from titanflow.domain.events import (
     FeatureDriftMeasured,
     ModelReplaced,
     OffMarketPrintReceived,
+    OperatorCommanded,
     QuoteReceived,
     SessionEnded,
     SessionStarted,
@@ -22,8 +25,13 @@ from titanflow.domain.events import (
     SignalWithheld,
     TickReceived,
 )
-from titanflow.domain.types import Nanos
-from titanflow.signal.watch import Lane, lanes_of
+from titanflow.domain.session_settings import ContenderSpec
+from titanflow.domain.types import ContenderId, Nanos, OperatorAction
+from titanflow.errors import ModelError
+from titanflow.signal.drift import FeatureDrift
+from titanflow.signal.model import NO_MODELS, Models
+from titanflow.signal.strategies import LearnedModelStrategy
+from titanflow.signal.watch import Lane, Supplies, lanes_of
 
 
 class SignalEngine:
@@ -32,7 +40,12 @@ class SignalEngine:
     name = "signal"
     emits: tuple[type[Event], ...] = (BarClosed, SignalGenerated, SignalWithheld, FeatureDriftMeasured, ModelReplaced)
 
-    def __init__(self) -> None:
+    def __init__(self, models: Models = NO_MODELS) -> None:
+        """`models` are all that the session records; one that it does without may be among them."""
+        self._models = models
+        self._learned: dict[ContenderId, ContenderSpec] = {}
+        """The contenders that decide by a trained model, each with the one that it decides by now."""
+        self._drifts: Mapping[ContenderId, FeatureDrift] = {}
         self._lanes: Mapping[str, Lane] = {}
         self._lengths: tuple[int, ...] = ()
         self._next_end: Nanos = 0
@@ -47,12 +60,24 @@ class SignalEngine:
             OffMarketPrintReceived: self.on_off_market_print,
             QuoteReceived: self.on_quote,
             ClockAdvanced: self.on_clock,
+            OperatorCommanded: self.on_operator,
             SessionEnded: self.on_session_ended,
         }
 
     def on_session_started(self, seq: int, session: SessionStarted) -> Decisions:
-        """Set up the contenders. Raises InputError for a strategy that this version does not have."""
-        self._lanes = lanes_of(tuple(instrument.id for instrument in session.instruments), session.contenders)
+        """Set up the contenders; one whose model could not be loaded stays silent, and its bars are not built.
+
+        Raises ModelError for recorded models that are not at hand, InputError for a strategy that this version lacks.
+        """
+        competing = [spec for spec in session.contenders if not spec.fault]
+        self._learned = {spec.id: spec for spec in competing if spec.strategy == LearnedModelStrategy.name}
+        self._refuse_missing(session)
+        self._drifts = {name: FeatureDrift(name, self._models[spec.model_hash]) for name, spec in self._learned.items()}
+        self._lanes = lanes_of(
+            [instrument.id for instrument in session.instruments],
+            competing,
+            Supplies(self._models, self._drifts, session.seed),
+        )
         nanos = {series.builder.nanos: None for lane in self._lanes.values() for series in lane.series}
         self._lengths = tuple(nanos)
         self._next_end = 0
@@ -71,7 +96,7 @@ class SignalEngine:
         for on_tick, watcher in lane.tickers:
             opinion = on_tick(tick.price, tick.size)
             if opinion is not None:
-                decisions += (watcher.signal(seq, tick.at, tick.instrument, tick.price, opinion),)
+                decisions += (watcher.said(seq, tick.at, tick.instrument, tick.price, opinion),)
         return decisions
 
     def on_off_market_print(self, seq: int, off_market: OffMarketPrintReceived) -> Decisions:
@@ -102,9 +127,33 @@ class SignalEngine:
                 bar = series.builder.close_due(seq, at)
                 if bar is not None:
                     decisions += series.decide(bar)
+        for drift in self._drifts.values():
+            measured = drift.measured(seq, at)
+            if measured is not None:
+                decisions += (measured,)
         return decisions
+
+    def on_operator(self, seq: int, command: OperatorCommanded) -> Decisions:
+        """Put a contender's parent in the place of its model; without a parent to use there is nothing to decide."""
+        spec = self._learned.get(command.contender)
+        if command.action is not OperatorAction.USE_PARENT or spec is None or not spec.parent_hash:
+            return NOTHING
+        parent = self._models[spec.parent_hash]
+        for lane in self._lanes.values():
+            lane.use(spec.id, parent)
+        self._drifts[spec.id].watch(parent)
+        self._learned[spec.id] = msgspec.structs.replace(spec, model_hash=parent.digest, parent_hash="")
+        return (ModelReplaced(seq, command.at, spec.id, parent.digest, spec.model_hash),)
 
     def on_session_ended(self, seq: int, ended: SessionEnded) -> Decisions:
         """Emit bars that are complete by now. No strategy is asked, as no order could follow; open bars are dropped."""
         bars = (series.builder.close_due(seq, ended.at) for lane in self._lanes.values() for series in lane.series)
         return tuple(bar for bar in bars if bar is not None)
+
+    def _refuse_missing(self, session: SessionStarted) -> None:
+        needed = {recorded.digest: recorded.manifest.name for recorded in session.models}
+        for spec in self._learned.values():
+            needed.setdefault(spec.model_hash, spec.id)
+        missing = [f"{name} {digest}" for digest, name in needed.items() if digest not in self._models]
+        if missing:
+            raise ModelError(f"models that the session decides by are missing: {', '.join(missing)}")

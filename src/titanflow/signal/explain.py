@@ -11,12 +11,12 @@ RULE_CONTRIBUTIONS = "rule_contributions"
 """Method name of explanations whose contributions are the rule's own terms: they add up by construction."""
 
 
-def explain_rule(contributions: Features, base_value: float = 0.0) -> Explanation:
+def explain_rule(contributions: Features, base_value: float = 0.0, method: str = RULE_CONTRIBUTIONS) -> Explanation:
     """An explanation whose score is `base_value` plus the contributions, added from left to right."""
     score = base_value
     for _, contribution in contributions:
         score += contribution
-    return Explanation(RULE_CONTRIBUTIONS, base_value, score, contributions)
+    return Explanation(method, base_value, score, contributions)
 
 
 def confidence_of(score: float, side: Side) -> float:

@@ -1,18 +1,31 @@
 """Who watches what: the bars, features and strategies of one instrument. Which events they answer is in `engine`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from titanflow.domain.events import BarClosed, Event, SignalGenerated, TickReceived
+import msgspec
+
+from titanflow.domain.events import BarClosed, Event, SignalGenerated, SignalWithheld, TickReceived
 from titanflow.domain.session_settings import ContenderSpec
-from titanflow.domain.types import InstrumentId, Nanos, Price, Quantity
+from titanflow.domain.types import ContenderId, InstrumentId, Nanos, Price, Quantity
 from titanflow.errors import InputError
 from titanflow.signal.bars import BarBuilder, BarSpread
+from titanflow.signal.drift import FeatureDrift
 from titanflow.signal.features import MarketFeatures
-from titanflow.signal.strategies import STRATEGIES, Opinion, Strategy
+from titanflow.signal.model import NO_MODELS, LearnedModel, Models
+from titanflow.signal.strategies import STRATEGIES, LearnedModelStrategy, Opinion, Strategy, Withheld
 
 TICK_CONTEXT_SECONDS = 60
 """A contender that decides on ticks takes features and average true range from bars of this length."""
+
+
+class Supplies(NamedTuple):
+    """What strategies that run a trained model are given."""
+
+    models: Models = NO_MODELS
+    drifts: Mapping[ContenderId, FeatureDrift] = {}
+    seed: int = 0
+    """The session's."""
 
 
 class Watcher(NamedTuple):
@@ -22,12 +35,24 @@ class Watcher(NamedTuple):
     market: MarketFeatures
     strategy: Strategy
 
-    def signal(self, cause: int, at: Nanos, instrument: InstrumentId, price: Price, opinion: Opinion) -> Event:
-        """The opinion as an event."""
+    def said(self, cause: int, at: Nanos, instrument: InstrumentId, price: Price, opinion: Opinion | Withheld) -> Event:
+        """The opinion as an event, or that it was withheld."""
+        contender = self.contender
+        if isinstance(opinion, Withheld):
+            return SignalWithheld(
+                cause=cause,
+                at=at,
+                contender=contender.id,
+                instrument=instrument,
+                side=opinion.side,
+                reason=opinion.reason,
+                context=opinion.context,
+                model_hash=contender.model_hash,
+            )
         return SignalGenerated(
             cause=cause,
             at=at,
-            contender=self.contender.id,
+            contender=contender.id,
             instrument=instrument,
             side=opinion.side,
             confidence=opinion.confidence,
@@ -37,8 +62,14 @@ class Watcher(NamedTuple):
             order_price=opinion.order_price,
             features=opinion.features,
             explanation=opinion.explanation,
-            model_hash=self.contender.model_hash,
+            model_hash=contender.model_hash,
         )
+
+    def using(self, model: LearnedModel) -> "Watcher":
+        """The same contender, deciding by another model from now on."""
+        if isinstance(self.strategy, LearnedModelStrategy):
+            self.strategy.use(model)
+        return self._replace(contender=msgspec.structs.replace(self.contender, model_hash=model.digest))
 
 
 class Series:
@@ -59,7 +90,7 @@ class Series:
         for watcher in self.watchers:
             opinion = watcher.strategy.on_bar(bar)
             if opinion is not None:
-                decisions.append(watcher.signal(bar.cause, bar.at, bar.instrument, bar.close, opinion))
+                decisions.append(watcher.said(bar.cause, bar.at, bar.instrument, bar.close, opinion))
         return tuple(decisions)
 
 
@@ -77,14 +108,21 @@ class Lane:
         self.tickers: list[tuple[Callable[[Price, Quantity], Opinion | None], Watcher]] = []
         """Of each contender that decides on ticks, what it is asked at each."""
 
-    def admit(self, contender: ContenderSpec) -> None:
+    def admit(self, contender: ContenderSpec, supplies: Supplies) -> None:
         """Let a contender watch this instrument."""
         series = self._series_of(contender.bar_seconds or TICK_CONTEXT_SECONDS)
-        watcher = Watcher(contender, series.market, _new_strategy(contender, series.market))
+        watcher = Watcher(contender, series.market, _new_strategy(contender, series.market, supplies))
         if contender.bar_seconds:
             series.watchers.append(watcher)
         else:
             self.tickers.append((watcher.strategy.on_tick, watcher))
+
+    def use(self, contender: ContenderId, model: LearnedModel) -> None:
+        """Put another model in the place of the one that this contender decided by."""
+        for series in self.series:
+            series.watchers = [
+                watcher.using(model) if watcher.contender.id == contender else watcher for watcher in series.watchers
+            ]
 
     def _series_of(self, seconds: int) -> Series:
         for series in self.series:
@@ -96,7 +134,7 @@ class Lane:
         return series
 
 
-def _new_strategy(contender: ContenderSpec, market: MarketFeatures) -> Strategy:
+def _new_strategy(contender: ContenderSpec, market: MarketFeatures, supplies: Supplies) -> Strategy:
     strategy: type[Strategy] | None = STRATEGIES.get(contender.strategy)
     if strategy is None:
         raise InputError(
@@ -104,14 +142,19 @@ def _new_strategy(contender: ContenderSpec, market: MarketFeatures) -> Strategy:
             f"it has {', '.join(STRATEGIES)}"
         )
     values = {spec.name: spec.default for spec in strategy.parameters} | dict(contender.parameters)
+    if issubclass(strategy, LearnedModelStrategy):
+        model, drift = supplies.models[contender.model_hash], supplies.drifts[contender.id]
+        return strategy(values, market, model, contender.id, supplies.seed, drift)
     return strategy(values, market)
 
 
-def lanes_of(instruments: tuple[InstrumentId, ...], contenders: tuple[ContenderSpec, ...]) -> Mapping[str, Lane]:
+def lanes_of(
+    instruments: Sequence[InstrumentId], contenders: Sequence[ContenderSpec], supplies: Supplies
+) -> Mapping[str, Lane]:
     """A lane for each instrument that some contender watches, in the order of `instruments`."""
     lanes: dict[InstrumentId, Lane] = {}
     for instrument in instruments:
         for contender in contenders:
             if instrument in contender.instruments:
-                lanes.setdefault(instrument, Lane(instrument)).admit(contender)
+                lanes.setdefault(instrument, Lane(instrument)).admit(contender, supplies)
     return lanes

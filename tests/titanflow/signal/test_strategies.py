@@ -1,4 +1,4 @@
-"""One contract that every strategy of the registry passes, and what each of them says on paper."""
+"""One contract that every rule of the registry passes, and what each of them says on paper."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from titanflow.domain.events import BarClosed
 from titanflow.domain.types import NANOS_PER_SECOND, SCALE, Side
 from titanflow.signal.explain import RULE_CONTRIBUTIONS
 from titanflow.signal.features import FEATURE_MEANINGS, MarketFeatures
-from titanflow.signal.strategies import STRATEGIES, Opinion, Strategy
+from titanflow.signal.strategies import RULES, Opinion, Strategy
 from titanflow.signal.strategies.rsi_mean_reversion import RSIMeanReversion
 from titanflow.signal.strategies.sma_crossover import SMACrossover
 
@@ -78,54 +78,54 @@ def assert_explained(opinion: Opinion) -> None:
     assert {name for name, _ in explanation.contributions} <= {*names, *FEATURE_MEANINGS, "crossing"}
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", RULES)
 class TestEveryStrategy:
     """The contract."""
 
     def test_is_registered_under_its_own_name_and_documented(self, name: str) -> None:
-        assert STRATEGIES[name].name == name
-        assert STRATEGIES[name].__doc__
+        assert RULES[name].name == name
+        assert RULES[name].__doc__
 
     def test_declares_defaults_that_it_accepts(self, name: str) -> None:
-        kind = STRATEGIES[name]
+        kind = RULES[name]
         for spec in kind.parameters:
             assert spec.accepted(spec.default) == spec.default
             assert spec.meaning
         assert kind.complaint({spec.name: spec.default for spec in kind.parameters}) is None
 
     def test_explains_every_opinion_on_recorded_bars(self, name: str, recorded_bars: list[BarClosed]) -> None:
-        said = [opinion for opinion in opinions_on_bars(STRATEGIES[name], recorded_bars) if opinion is not None]
+        said = [opinion for opinion in opinions_on_bars(RULES[name], recorded_bars) if opinion is not None]
         assert len(said) > 10
         for opinion in said:
             assert_explained(opinion)
         assert [n for n, _ in said[-1].features if n in FEATURE_MEANINGS] == list(FEATURE_MEANINGS)
 
     def test_speaks_on_changes_only(self, name: str, recorded_bars: list[BarClosed]) -> None:
-        said = opinions_on_bars(STRATEGIES[name], recorded_bars)
+        said = opinions_on_bars(RULES[name], recorded_bars)
         assert len(sides(said)) < len(said) / 5
 
     def test_says_the_same_when_asked_again(self, name: str, recorded_bars: list[BarClosed]) -> None:
-        first, second = (opinions_on_bars(STRATEGIES[name], recorded_bars) for _ in range(2))
+        first, second = (opinions_on_bars(RULES[name], recorded_bars) for _ in range(2))
         assert first == second
 
     def test_says_on_ticks_what_it_says_on_bars_of_one_tick(self, name: str) -> None:
-        if not STRATEGIES[name].decides_on_ticks():
+        if not RULES[name].decides_on_ticks():
             pytest.skip(f"{name} decides on bars only")
         dollars = [100 + 20 * math.sin(n / 8) for n in range(200)]
-        strategy = make(STRATEGIES[name])
+        strategy = make(RULES[name])
         on_bars = [strategy.on_bar(bar(n, (round(price * SCALE),))) for n, price in enumerate(dollars)]
-        on_ticks = opinions_on_ticks(STRATEGIES[name], dollars)
+        on_ticks = opinions_on_ticks(RULES[name], dollars)
         assert on_bars == on_ticks
         assert sides(on_bars)
 
     def test_says_nothing_of_a_price_that_never_moves(self, name: str) -> None:
-        assert sides(opinions_on_bars(STRATEGIES[name], [bar(n, (SCALE,)) for n in range(300)])) == []
+        assert sides(opinions_on_bars(RULES[name], [bar(n, (SCALE,)) for n in range(300)])) == []
 
     @given(dollars=st.lists(st.integers(1, 30), min_size=40, max_size=150))
     @settings(max_examples=25, deadline=None)
     def test_explains_whatever_the_market_does(self, name: str, dollars: list[int]) -> None:
         bars = [bar(n, (price * SCALE, *(p * SCALE for p in dollars[n - 1 : n]))) for n, price in enumerate(dollars)]
-        for opinion in opinions_on_bars(STRATEGIES[name], bars):
+        for opinion in opinions_on_bars(RULES[name], bars):
             if opinion is not None:
                 assert_explained(opinion)
 

@@ -6,8 +6,8 @@ from typing import ClassVar, NamedTuple
 
 from msgspec import Struct
 
-from titanflow.domain.events import BarClosed, Explanation, Features
-from titanflow.domain.types import OrderType, Price, Quantity, Side
+from titanflow.domain.events import BarClosed, Context, Explanation, Features
+from titanflow.domain.types import OrderType, Price, Quantity, Side, WithheldReason
 from titanflow.signal.explain import confidence_of, explain_rule
 from titanflow.signal.features import MarketFeatures
 
@@ -59,6 +59,14 @@ class Opinion(Struct, frozen=True, gc=False):
     order_price: Price = 0
 
 
+class Withheld(Struct, frozen=True, gc=False):
+    """What a strategy wanted and did not say, since a guard of its own forbade it; `context` holds the numbers."""
+
+    side: Side
+    reason: WithheldReason
+    context: Context
+
+
 class Strategy(ABC):
     """Watches one instrument for one contender. It is pure: what it says depends on nothing but what it was shown.
 
@@ -76,7 +84,7 @@ class Strategy(ABC):
         self.market = market
 
     @abstractmethod
-    def on_bar(self, bar: BarClosed) -> Opinion | None:
+    def on_bar(self, bar: BarClosed) -> Opinion | Withheld | None:
         """A bar of the contender's length closed; `market` already knows it."""
 
     def on_tick(self, price: Price, size: Quantity) -> Opinion | None:
