@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from support.tiny_models import tiny_model_files
 
+from support.tiny_models import tiny_model_files
 from titanflow.domain.models import REFERENCE_FILE, ModelManifest, ModelReference
 from titanflow.models.serving import serve
 from titanflow.models.serving.calibrated import ServedModel

@@ -78,8 +78,16 @@ class NativeBooster:
             self._check(-1)
 
     def _load(self, text: bytes) -> ctypes.c_void_p:
-        handle, iterations = ctypes.c_void_p(), ctypes.c_int()
-        self._check(self._library.LGBM_BoosterLoadModelFromString(text, ctypes.byref(iterations), ctypes.byref(handle)))
+        handle, iterations, threads = ctypes.c_void_p(), ctypes.c_int(), ctypes.c_int()
+        # Reading a text takes no parameters: only this bound keeps it from starting a thread a core.
+        self._check(self._library.LGBM_GetMaxThreads(ctypes.byref(threads)))
+        self._check(self._library.LGBM_SetMaxThreads(1))
+        try:
+            self._check(
+                self._library.LGBM_BoosterLoadModelFromString(text, ctypes.byref(iterations), ctypes.byref(handle))
+            )
+        finally:
+            self._check(self._library.LGBM_SetMaxThreads(threads))
         return handle
 
     def _fast_config(self, prediction: int) -> ctypes.c_void_p:

@@ -72,12 +72,12 @@ class OnnxSession:
         window = ((0.0,) * len(self._features),) * self._bars
         try:
             shape = self.scores("", np.array((window, window))).shape
+            if shape != (2,):
+                raise ModelError(f"its output score has the shape {shape} for two windows, expected (2,)")
             self.score("", window)
             self.weights("", window)
         except Exception as error:  # onnxruntime's errors share no base class
             raise ModelError(f"the network cannot be run: {error}") from error
-        if shape != (2,):
-            raise ModelError(f"the network's output `score` has the shape {shape} for two windows, expected (2,)")
 
 
 def _open(artefact: bytes) -> onnxruntime.InferenceSession:
@@ -88,7 +88,9 @@ def _open(artefact: bytes) -> onnxruntime.InferenceSession:
     options.use_deterministic_compute = True
     options.log_severity_level = _ERRORS_ONLY
     try:
-        return onnxruntime.InferenceSession(artefact, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            artefact, options, providers=["CPUExecutionProvider"], enable_fallback=False
+        )
     except Exception as error:  # onnxruntime's errors share no base class
         raise ModelError(f"the network cannot be read: {error}") from error
 

@@ -1,14 +1,14 @@
-"""LightGBM through its shared library: the same numbers as the Python package gives, and as `shap` reckons by itself."""
+"""LightGBM through its shared library: the Python package's numbers, and those that `shap` reckons by itself."""
 
 from math import isnan, nan
 
 import lightgbm
 import numpy as np
 import pytest
+
 from support.serving import SPY, as_rows, reference_of, served, some_windows
 from support.shap_library import shap
 from support.tiny_models import tiny_model_files
-
 from titanflow.domain.types import InstrumentId
 from titanflow.errors import ModelError
 from titanflow.models.serving import serve

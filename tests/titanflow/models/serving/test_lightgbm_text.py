@@ -5,8 +5,8 @@ import re
 import lightgbm
 import numpy as np
 import pytest
-from support.tiny_models import tiny_model_files
 
+from support.tiny_models import tiny_model_files
 from titanflow.errors import ModelError
 from titanflow.models.serving.lightgbm_text import check_text
 
