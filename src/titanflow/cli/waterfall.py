@@ -42,7 +42,7 @@ class _Step(NamedTuple):
 
     @property
     def number(self) -> str:
-        return f"{self.end:+.4g}" if self.kind == "sum" else f"{self.end - self.start:+.4g}"
+        return f"{self.end if self.kind == 'sum' else self.end - self.start:+.4f}"
 
 
 def waterfall(explanation: Explanation, values: Features, caption: Caption) -> str:
@@ -77,7 +77,9 @@ def page(title: str, svg: str) -> str:
     return (
         f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
         '<meta name="color-scheme" content="light dark">\n'
-        "<style>body { margin: 0; display: grid; place-items: center } svg { max-width: 100%; height: auto }</style>\n"
+        "<style>body { margin: 0; display: grid; place-items: center; background: #fff }\n"
+        "svg { max-width: 100%; height: auto } @media (prefers-color-scheme: dark) { body { background: #12161c } }"
+        "</style>\n"
         f"{svg}</html>\n"
     )
 
