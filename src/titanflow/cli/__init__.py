@@ -24,6 +24,7 @@ from titanflow.cli import (
     servers,
     service,
     settings,
+    train,
 )
 from titanflow.cli.output import complain
 
@@ -55,7 +56,7 @@ def _root(
     """An AI day-trading arena whose every decision can be replayed and proven."""
 
 
-for module in (live, backtest, replay, inspect, explain, operate, settings, servers, service):
+for module in (live, backtest, replay, inspect, explain, operate, train, settings, servers, service):
     module.register(app)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(projections.app, name="projections")

@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails
 
 from titanflow.domain.types import NANOS_PER_SECOND, Nanos
 from titanflow.errors import SettingsError
-from titanflow.settings.model import Section
+from titanflow.settings.model import FilePath, Section
 from titanflow.settings.names import allowed_values, setting_names
 from titanflow.training.trainers import TRAINERS, trainer_class
 
@@ -46,6 +46,8 @@ class DataSection(Section):
     first: Moment | None = Field(None, description="nothing earlier is read")
     last: Moment | None = Field(None, description="nothing from then on is read")
     instruments: tuple[str, ...] = Field((), description="instruments to learn from; none means all")
+    options: dict[str, Any] = Field(default_factory=dict, description="the tape provider's own options")
+    catalogue: FilePath | None = Field(None, description="TOML file with further instruments")
 
     @property
     def first_at(self) -> Nanos | None:

@@ -1,4 +1,4 @@
-"""The report of a training: one HTML file that holds everything it shows, its verdict first. Its plots: `report_plots`."""
+"""The report of a training: one HTML file with everything that it shows, its verdict first. Plots: `report_plots`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -71,13 +71,10 @@ def render(content: ReportContent) -> bytes:
 
 
 def _verdict(content: ReportContent) -> str:
-    edge = content.validation.has_edge
-    word = "Edge" if edge else "No edge"
-    # The sentence may open with the same words as the heading.
-    rest = content.validation.verdict
+    word, _, numbers = content.validation.verdict.partition(": ")
     return (
-        f'<section class="verdict{" edge" if edge else ""}"><strong>{word}</strong>'
-        f"<p>{escape(rest[:1].upper() + rest[1:])}</p></section>\n"
+        f'<section class="verdict{" edge" if content.validation.has_edge else ""}">'
+        f"<strong>{escape(word.capitalize())}</strong><p>{escape(numbers)}</p></section>\n"
     )
 
 
@@ -121,7 +118,8 @@ def _folds(validation: Validation) -> str:
     return (
         "<section><h2>Walk-forward, fold by fold</h2><p>Each fold is tested on rows that come after all that it was "
         "trained on; rows whose labels reach into the test are purged. Sharpe, drawdown and return are after costs, as "
-        f"are the returns of buying and holding and of an SMA crossover.</p>{_table(head, map(_fold_row, validation.folds))}</section>\n"
+        f"are the returns of buying and holding and of an SMA crossover.</p>"
+        f"{_table(head, map(_fold_row, validation.folds))}</section>\n"
     )
 
 

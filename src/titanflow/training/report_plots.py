@@ -23,7 +23,7 @@ _VARIABLES = {
     THIRD: "var(--third)", "#333333": "var(--ink)", "#999999": "var(--muted)", "#cccccc": "var(--grid)",
 }  # fmt: skip
 """Colours drawn with (the last three are the beeswarm's own) -> colours of the page."""
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none", "svg.hashsalt": "titanflow", "font.size": 9, "text.color": INK, "axes.labelcolor": MUTED,
     "axes.edgecolor": GRID, "xtick.color": MUTED, "ytick.color": MUTED, "axes.spines.top": False,
     "axes.spines.right": False, "axes.grid": True, "grid.color": GRID, "grid.linewidth": 0.6, "axes.axisbelow": True,
@@ -90,7 +90,7 @@ def permutation_plot(test: PermutationTest) -> str:
             f" observed\n p = {test.p_value:.3f}", (test.observed, 1), xycoords=("data", "axes fraction"), va="top",
             color=INK, fontsize=8, ha="right" if test.observed > np.median(test.shuffled) else "left",
         )  # fmt: skip
-        panel.set(xlabel=f"{test.statistic.upper()} with shuffled labels", ylabel="shuffles")
+        panel.set(xlabel=f"{test.statistic}, labels shuffled", ylabel="shuffles")
         return _svg(figure)
 
 

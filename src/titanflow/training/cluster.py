@@ -1,0 +1,92 @@
+"""Dask: a cluster of processes on this machine, or one that is there already. What runs on it is `folds`."""
+
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any, TypeVar
+
+from titanflow.errors import InputError
+from titanflow.training.config import ResourcesSection
+from titanflow.training.trainer import Progress
+
+PROGRESS_TOPIC = "titanflow-progress"
+CONNECT_SECONDS = 20
+GIGABYTE = 1_000_000_000
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+Shared = TypeVar("Shared")
+Work = Callable[[Shared, Task, Progress], Result]
+"""(what all tasks read, the task, whom to tell how far it is) -> its result. Importable by a worker."""
+
+
+def workers_for(resources: ResourcesSection, tasks: int) -> int:
+    """Processes worth having for so many tasks; 1 means this one alone."""
+    return min(tasks, resources.workers or os.cpu_count() or 1)
+
+
+def run_on_dask(
+    resources: ResourcesSection, work: Work[Shared, Task, Result], shared: Shared, tasks: Sequence[Task],
+    progress: Progress,
+) -> Iterator[tuple[Task, Result]]:  # fmt: skip
+    """Each task with its result, as they are done. Raises InputError where the scheduler cannot be reached.
+
+    `progress` is told what the tasks tell theirs.
+    """
+    with _client(resources, len(tasks)) as client:
+        client.subscribe_topic(PROGRESS_TOPIC, lambda event: progress(*event[1]))
+        spread = client.scatter(shared, broadcast=True)
+        # A task is not pure: its name is no hash of its arguments, which would be made of the data each time.
+        places = {client.submit(_tell_while, work, spread, task, pure=False, retries=2): task for task in tasks}
+        for future, result in distributed().as_completed(places, with_results=True):
+            yield places[future], result
+
+
+def _tell_while(work: Work[Shared, Task, Result], shared: Shared, task: Task) -> Result:
+    """On a worker: do the work and send its progress to the client."""
+    worker = distributed().get_worker()
+    told = -1.0
+
+    def tell(what: str, part: float) -> None:
+        nonlocal told
+        if part >= 1 or part - told >= 0.02 or part < told:
+            told = part
+            worker.log_event(PROGRESS_TOPIC, (what, part))
+
+    return work(shared, task, tell)
+
+
+def distributed() -> Any:
+    """Dask's library, imported when it is needed; its functions have no types."""
+    return import_module("distributed")
+
+
+@contextmanager
+def _client(resources: ResourcesSection, tasks: int) -> Iterator[Any]:
+    library = distributed()
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    if resources.dask:
+        try:
+            client = library.Client(resources.dask, timeout=CONNECT_SECONDS)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise InputError(
+                f"resources.dask = {resources.dask!r}: no Dask scheduler answers ({error}); expected an address such "
+                "as tcp://10.0.0.5:8786"
+            ) from error
+        with client:
+            yield client
+        return
+    memory = int(resources.memory_gb * GIGABYTE) if resources.memory_gb else "auto"
+    with (
+        tempfile.TemporaryDirectory(prefix="titanflow-dask-") as scratch,
+        library.LocalCluster(
+            n_workers=workers_for(resources, tasks), threads_per_worker=1, processes=True, host="127.0.0.1",
+            dashboard_address=None, worker_dashboard_address=None, memory_limit=memory, local_directory=scratch,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        library.Client(cluster) as client,
+    ):  # fmt: skip
+        yield client
