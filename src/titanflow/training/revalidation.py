@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from titanflow.domain.models import POSITION
 from titanflow.errors import InputError
 from titanflow.signal.model import LearnedModel
 from titanflow.training.barrier import refuse_overlap
@@ -36,7 +37,8 @@ def validate_model(
     refuse_overlap(manifest.training, data.window)
     if data.bar_seconds != manifest.bar_seconds:
         raise InputError(f"the model reads bars of {manifest.bar_seconds} s; the data are of {data.bar_seconds} s")
-    samples = build_samples(data, [feature.name for feature in manifest.features], manifest.label, progress=progress)
+    features = [feature.name for feature in manifest.features if feature.name != POSITION]
+    samples = build_samples(data, features, manifest.label, progress=progress)
     rows = samples.usable(manifest.window)
     if len(rows) < MIN_ROWS:
         raise InputError(f"data {data.window.source}: {len(rows)} rows can be scored; at least {MIN_ROWS} are needed")
@@ -49,11 +51,12 @@ def validate_model(
 
 
 def score_rows(model: LearnedModel, samples: Samples, rows: Rows, progress: Progress) -> NDArray[np.float64]:
-    """Raw scores by the served artefact itself, one window after the other."""
+    """Raw scores by the served artefact itself, window after window; an agent is asked as if it were flat."""
     scores = np.empty(len(rows))
+    flat = (0.0,) * (len(model.manifest.features) - samples.features.shape[1])
     offsets = np.arange(1 - model.manifest.window, 1)
     for place, row in enumerate(rows.tolist()):
-        window = [tuple(values) for values in samples.features[row + offsets].tolist()]
+        window = [(*values, *flat) for values in samples.features[row + offsets].tolist()]
         scores[place] = model.infer(samples.instruments[samples.instrument[row]], window).score
         if place % PROGRESS_ROWS == 0:
             progress("scoring", place / len(rows))
