@@ -4,19 +4,25 @@ Only what we serve passes: one margin a row, numerical splits, constant leaves.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Mapping, Sequence
 
 from titanflow.errors import ModelError
 
 Fields = Mapping[str, str]
-Number = TypeVar("Number", int, float)
 
 _GENERATED_NAME = re.compile(r"Column_\d+")
+_INTEGER = re.compile(r"-?\d{1,9}")
+_REAL = re.compile(r"-?\d{1,40}(\.\d{1,40})?(e[+-]\d{1,3})?")
 _EXPECTED_HEADER = {"version": "v4", "num_class": "1", "num_tree_per_iteration": "1"}
 _INTEGERS_OF_NODES = ("split_feature", "decision_type", "left_child", "right_child", "internal_count")
-_NUMBERS_OF_NODES = ("split_gain", "threshold", "internal_value", "internal_weight")
-_NUMBERS_OF_LEAVES = ("leaf_value", "leaf_weight", "leaf_count")
+_REALS_OF_NODES = ("split_gain", "threshold", "internal_value", "internal_weight")
+_REALS_OF_LEAVES = ("leaf_value", "leaf_weight", "leaf_count")
+_FIELDS = {
+    "tree", "version", "num_class", "num_tree_per_iteration", "label_index", "max_feature_idx", "objective",
+    "average_output", "feature_names", "monotone_constraints", "feature_infos", "tree_sizes",
+    "Tree", "num_leaves", "num_cat", "is_linear", "shrinkage", "cat_boundaries", "cat_threshold",
+    *_INTEGERS_OF_NODES, *_REALS_OF_NODES, *_REALS_OF_LEAVES,
+}  # fmt: skip
 _CATEGORICAL = 1
 """Bit of a decision type."""
 
@@ -56,8 +62,13 @@ def _blocks(text: str) -> Iterator[Fields]:
 
 
 def _fields(block: str) -> Fields:
-    lines = (line.partition("=") for line in block.splitlines())
-    return {name: value for name, separator, value in lines if separator}
+    fields: dict[str, str] = {}
+    for line in filter(None, block.split("\n")):
+        name, _, value = line.partition("=")
+        if name in fields or name not in _FIELDS:
+            raise ValueError(f"{line[:40]!r} is said twice, or has no place in it")
+        fields[name] = value
+    return fields
 
 
 def _check_header(header: Fields, features: Sequence[str], trees: int) -> None:
@@ -78,16 +89,17 @@ def _check_header(header: Fields, features: Sequence[str], trees: int) -> None:
 
 
 def _check_tree(number: int, tree: Fields, features: int) -> None:
-    leaves = int(tree["num_leaves"])
+    (leaves,) = _integers(number, "num_leaves", tree, 1)
+    _written(number, "shrinkage", tree, 1, _REAL)
     if leaves < 1 or tree["num_cat"] != "0" or tree["is_linear"] != "0":
         raise ValueError(f"tree {number} has no leaf, a categorical split, or leaves that are no constants")
     if leaves == 1:
-        float(tree["leaf_value"])
+        _written(number, "leaf_value", tree, 1, _REAL)
         return
-    integers = {name: _numbers(number, name, tree, leaves - 1, int) for name in _INTEGERS_OF_NODES}
-    for names, count in ((_NUMBERS_OF_NODES, leaves - 1), (_NUMBERS_OF_LEAVES, leaves)):
+    integers = {name: _integers(number, name, tree, leaves - 1) for name in _INTEGERS_OF_NODES}
+    for names, count in ((_REALS_OF_NODES, leaves - 1), (_REALS_OF_LEAVES, leaves)):
         for name in names:
-            _numbers(number, name, tree, count, float)
+            _written(number, name, tree, count, _REAL)
     if not all(0 <= feature < features for feature in integers["split_feature"]):
         raise ValueError(f"tree {number} splits a feature that there is not")
     if any(decision & _CATEGORICAL for decision in integers["decision_type"]):
@@ -95,11 +107,18 @@ def _check_tree(number: int, tree: Fields, features: int) -> None:
     _check_shape(number, leaves, integers["left_child"], integers["right_child"])
 
 
-def _numbers(number: int, name: str, tree: Fields, count: int, kind: Callable[[str], Number]) -> list[Number]:
-    numbers = [kind(value) for value in tree[name].split()]
-    if len(numbers) != count:
-        raise ValueError(f"tree {number} has {len(numbers)} values of {name}, expected {count}")
-    return numbers
+def _integers(number: int, name: str, tree: Fields, count: int) -> list[int]:
+    return [int(value) for value in _written(number, name, tree, count, _INTEGER)]
+
+
+def _written(number: int, name: str, tree: Fields, count: int, form: re.Pattern[str]) -> list[str]:
+    values = tree[name].split(" ")
+    if len(values) != count:
+        raise ValueError(f"tree {number} has {len(values)} values of {name}, expected {count}")
+    for value in values:
+        if not form.fullmatch(value):
+            raise ValueError(f"tree {number} has {value[:40]!r} in {name}, which is no number")
+    return values
 
 
 def _check_shape(number: int, leaves: int, left: Sequence[int], right: Sequence[int]) -> None:

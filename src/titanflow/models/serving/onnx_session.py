@@ -1,6 +1,6 @@
 """Neural networks on onnxruntime: one thread, deterministic, quiet; scores, and what a network shows of itself."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -16,7 +16,8 @@ FLOAT_TENSOR = "tensor(float)"
 INTEGER_TENSOR = "tensor(int64)"
 SHOWN = ("selection", "attention")
 """Outputs of a network that shows its variable selection and attention weights."""
-_ERRORS_ONLY = 3
+_FATAL_ONLY = 4
+"""Of the library's own log: what else goes wrong is raised."""
 
 
 class OnnxSession:
@@ -29,12 +30,10 @@ class OnnxSession:
         self, artefact: bytes, bars: int, features: tuple[str, ...], instruments: tuple[InstrumentId, ...]
     ) -> None:
         """Raises ModelError where the network cannot be read or does not read `bars` x `features`."""
-        self._session = _open(artefact)
+        self._session, inputs, outputs = _open(artefact)
         self._bars = bars
         self._features = features
         self._number = {instrument: number for number, instrument in enumerate(instruments, start=1)}
-        inputs = {each.name: each for each in self._session.get_inputs()}
-        outputs = {each.name for each in self._session.get_outputs()}
         _check_contract(inputs, outputs, bars, len(features))
         self._reads_instrument = "instrument" in inputs
         self._shown = [name for name in SHOWN if name in outputs]
@@ -80,22 +79,31 @@ class OnnxSession:
             raise ModelError(f"the network cannot be run: {error}") from error
 
 
-def _open(artefact: bytes) -> onnxruntime.InferenceSession:
+class _Input(NamedTuple):
+    type: str
+    shape: list[Any]
+    """Numbers; names or None where any number will do."""
+
+
+def _open(artefact: bytes) -> tuple[onnxruntime.InferenceSession, dict[str, _Input], set[str]]:
+    """The session, its inputs by name, and the names of its outputs."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.use_deterministic_compute = True
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = _FATAL_ONLY
     try:
-        return onnxruntime.InferenceSession(
+        session = onnxruntime.InferenceSession(
             artefact, options, providers=["CPUExecutionProvider"], enable_fallback=False
         )
+        inputs = {each.name: _Input(each.type, each.shape) for each in session.get_inputs()}
+        return session, inputs, {each.name for each in session.get_outputs()}
     except Exception as error:  # onnxruntime's errors share no base class
         raise ModelError(f"the network cannot be read: {error}") from error
 
 
-def _check_contract(inputs: dict[str, Any], outputs: set[str], bars: int, features: int) -> None:
+def _check_contract(inputs: dict[str, _Input], outputs: set[str], bars: int, features: int) -> None:
     expected = {"window": FLOAT_TENSOR, "instrument": INTEGER_TENSOR}
     if "window" not in inputs or not inputs.keys() <= expected.keys():
         raise ModelError(f"the network's inputs are {sorted(inputs)}, expected window and perhaps instrument")
