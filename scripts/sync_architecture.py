@@ -20,6 +20,7 @@ from titanflow.gateway.providers.registry import PROVIDERS
 from titanflow.risk.codes import codes_table
 from titanflow.settings import LEGACY_VARIABLES, allowed_values, field_of, setting_names, shown
 from titanflow.signal.contenders import DEFAULT_CONTENDERS_FILE
+from titanflow.signal.features import FEATURE_MEANINGS
 from titanflow.signal.strategies import STRATEGIES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -108,9 +109,15 @@ def settings() -> str:
     return table(("setting", "default", "may be", "meaning", "older variable"), rows)
 
 
+def features() -> str:
+    """What a model may learn from and a strategy may read."""
+    return table(("feature", "meaning"), [(f"`{name}`", meaning) for name, meaning in FEATURE_MEANINGS.items()])
+
+
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "providers": providers,
     "strategies": strategies,
+    "features": features,
     "deciders": deciders,
     "models": models,
     "events": events,

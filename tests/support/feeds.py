@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
+from msgspec.structs import replace
+
 from titanflow.domain.instruments import FeeSchedule, Instrument, InstrumentKind, TradingCalendar
 from titanflow.domain.session_settings import FeedSpec
 from titanflow.domain.types import NANOS_PER_SECOND, SCALE, Nanos
-from titanflow.gateway.providers.base import ProviderRequest, RawTick
+from titanflow.gateway.providers.base import ProviderRequest, RawQuote, RawRow, RawTick
 
 S = NANOS_PER_SECOND
 OPEN = 1_549_895_400 * S
@@ -38,6 +40,11 @@ def tick(at: Nanos | str, symbol: str = "AAPL", price: int | str = 100 * SCALE, 
     return RawTick(0, symbol, "BINANCE-SPOT" if symbol == "BTCUSDT" else "XNYS", at, price, size)
 
 
+def quote(at: Nanos | str, bid: int | str, ask: int | str, symbol: str = "AAPL") -> RawQuote:
+    """A quote without a place."""
+    return RawQuote(0, symbol, "BINANCE-SPOT" if symbol == "BTCUSDT" else "XNYS", at, bid, ask)
+
+
 class GivenRows:
     """The rows that it was given."""
 
@@ -45,10 +52,10 @@ class GivenRows:
     deterministic: ClassVar[bool] = True
 
     def __init__(self, request: ProviderRequest) -> None:
-        self._rows: Sequence[RawTick] = ()
+        self._rows: Sequence[RawRow] = ()
 
     @classmethod
-    def of(cls, rows: Sequence[RawTick]) -> "GivenRows":
+    def of(cls, rows: Sequence[RawRow]) -> "GivenRows":
         provider = cls(ProviderRequest((), 0, {}, None))  # type: ignore[arg-type]
         provider._rows = rows
         return provider
@@ -62,7 +69,7 @@ class GivenRows:
     def span(self) -> tuple[Nanos, Nanos]:
         return OPEN, NEXT_OPEN
 
-    def rows(self, start: int = 0) -> Iterator[RawTick]:
+    def rows(self, start: int = 0) -> Iterator[RawRow]:
         for position, row in enumerate(self._rows):
             if position >= start:
-                yield RawTick(position, row.symbol, row.venue, row.at, row.price, row.size, row.off_market, row.fault)
+                yield replace(row, position=position)

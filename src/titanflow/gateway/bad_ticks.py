@@ -12,6 +12,7 @@ class BadTickReason(StrEnum):
     NOT_POSITIVE = "NOT_POSITIVE"
     ZERO_SIZE = "ZERO_SIZE"
     TOO_LARGE = "TOO_LARGE"
+    CROSSED_QUOTE = "CROSSED_QUOTE"
     UNKNOWN_INSTRUMENT = "UNKNOWN_INSTRUMENT"
     TIME_FAR_OFF = "TIME_FAR_OFF"
     OUT_OF_ORDER = "OUT_OF_ORDER"
@@ -25,10 +26,11 @@ class BadTickReason(StrEnum):
 
 _MEANINGS: dict[BadTickReason, str] = {
     BadTickReason.BAD_ROW: "The row does not have the form of its file, or contradicts itself.",
-    BadTickReason.NOT_A_NUMBER: "Time, price or size is not a finite decimal number.",
-    BadTickReason.NOT_POSITIVE: "The price is zero or below, or the size is below zero.",
+    BadTickReason.NOT_A_NUMBER: "Time, price, size, bid or ask is not a finite decimal number.",
+    BadTickReason.NOT_POSITIVE: "The price, bid or ask is zero or below, or the size is below zero.",
     BadTickReason.ZERO_SIZE: "The size is zero, which only an index may have.",
-    BadTickReason.TOO_LARGE: "Price or size does not fit the ledger's integers.",
+    BadTickReason.TOO_LARGE: "Price, size, bid or ask does not fit the ledger's integers.",
+    BadTickReason.CROSSED_QUOTE: "The ask is below the bid.",
     BadTickReason.UNKNOWN_INSTRUMENT: "No instrument of the session has this symbol on this venue.",
     BadTickReason.TIME_FAR_OFF: "The time is before 1990, after 2200, or implausibly far ahead of the feed.",
     BadTickReason.OUT_OF_ORDER: "The time is before that of the feed's last accepted tick.",

@@ -6,7 +6,13 @@ It does not know the ledger or the wall clock: `service` plays it into a ledger 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from titanflow.domain.events import ClockAdvanced, FeedStatusChanged, OffMarketPrintReceived, TickReceived
+from titanflow.domain.events import (
+    ClockAdvanced,
+    FeedStatusChanged,
+    OffMarketPrintReceived,
+    QuoteReceived,
+    TickReceived,
+)
 from titanflow.domain.instruments import TradingCalendar
 from titanflow.domain.types import FeedStatus, Nanos
 from titanflow.errors import InputError
@@ -21,7 +27,7 @@ SILENCE_SECONDS = 60
 MAX_GAP_SECONDS = 300
 
 
-FeedEvent = TickReceived | OffMarketPrintReceived | ClockAdvanced | FeedStatusChanged
+FeedEvent = TickReceived | OffMarketPrintReceived | QuoteReceived | ClockAdvanced | FeedStatusChanged
 """What a feed says; the session's start and end are not its own."""
 
 
@@ -35,7 +41,7 @@ class FeedItem(NamedTuple):
 
 
 class Feed:
-    """Events of one provider: clock seconds, ticks and off-market prints, changes of status, and ENDED at the end."""
+    """Events of one provider: clock, ticks, off-market prints, quotes, changes of status, and ENDED at the end."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Judging raw rows: each becomes a TickReceived, an OffMarketPrintReceived, or a BadTick with its reason.
+"""Judging raw rows: each becomes a TickReceived, OffMarketPrintReceived or QuoteReceived, or a BadTick with its reason.
 
 The verdict depends on the row and on the last accepted one, nothing else, so that a feed read again judges the same.
 """
@@ -7,18 +7,19 @@ from collections.abc import Iterable
 
 import msgspec
 
-from titanflow.domain.events import OffMarketPrintReceived, TickReceived
+from titanflow.domain.events import OffMarketPrintReceived, QuoteReceived, TickReceived
 from titanflow.domain.instruments import Instrument
 from titanflow.domain.types import MAX_UNITS, NANOS_PER_SECOND, InstrumentId, Nanos, decimal_of
 from titanflow.gateway.bad_ticks import BadTick, BadTickReason
 from titanflow.gateway.numbers import finite, units_or_text
-from titanflow.gateway.providers.base import RawTick
+from titanflow.gateway.providers.base import RawQuote, RawRow, RawTick
 from titanflow.gateway.time_gate import TimeGate
 
 MAX_JUMP_SECONDS = 5 * 24 * 3600
 """How far ahead of the feed a single row may be by default: longer than any weekend with holidays."""
 
-Verdict = TickReceived | OffMarketPrintReceived | BadTick
+Verdict = TickReceived | OffMarketPrintReceived | QuoteReceived | BadTick
+Fault = tuple[BadTickReason, str]
 
 
 class Normaliser:
@@ -35,7 +36,7 @@ class Normaliser:
         if last:
             self._gate.move_to(last)
 
-    def judge(self, row: RawTick) -> Verdict:
+    def judge(self, row: RawRow) -> Verdict:
         """The event that the row stands for, or why it stands for none."""
         at, price, size = row.at, row.price, row.size
         instrument = self._ids.get((row.symbol, row.venue))
@@ -55,7 +56,7 @@ class Normaliser:
             gate.last = at
             gate.horizon = at + gate.max_jump
             return TickReceived(at, instrument, price, size)
-        return self._judge_slowly(row, instrument)
+        return self._judge_quote(row, instrument) if isinstance(row, RawQuote) else self._judge_slowly(row, instrument)
 
     def _judge_slowly(self, row: RawTick, instrument: InstrumentId | None) -> Verdict:
         row = _with_numbers_read(row)
@@ -67,7 +68,16 @@ class Normaliser:
         kind = OffMarketPrintReceived if row.off_market else TickReceived
         return kind(_number(row.at), instrument, _number(row.price), _number(row.size))
 
-    def _fault_of_values(self, row: RawTick, instrument: InstrumentId) -> tuple[BadTickReason, str] | None:
+    def _judge_quote(self, row: RawQuote, instrument: InstrumentId | None) -> Verdict:
+        row = msgspec.structs.replace(row, bid=_read(row.bid), ask=_read(row.ask))
+        if instrument is None:
+            return _refused(row, row.fault or _unknown(row))
+        fault = row.fault or _fault_of_quote(row) or self._gate.admit(row.at)
+        if fault is not None:
+            return _refused(row, fault)
+        return QuoteReceived(_number(row.at), instrument, _number(row.bid), _number(row.ask))
+
+    def _fault_of_values(self, row: RawTick, instrument: InstrumentId) -> Fault | None:
         zero_allowed = instrument in self._indices
         return _fault_of_number("price", row.price) or _fault_of_number("size", row.size, zero_allowed=zero_allowed)
 
@@ -79,15 +89,22 @@ def retry(payload: bytes, instruments: Iterable[Instrument], last: Nanos = 0) ->
     are those of `Normaliser`. A payload that is not a row of a feed comes back as BAD_ROW.
     """
     try:
-        row = msgspec.json.decode(payload, type=_StoredRow).raw()
+        row = _stored(payload)
     except msgspec.MsgspecError as error:
         return BadTick(BadTickReason.BAD_ROW, f"not a row of a feed: {error}", payload)
     return Normaliser(instruments, last=last).judge(row)
 
 
-def payload_of(row: RawTick) -> bytes:
+def payload_of(row: RawRow) -> bytes:
     """The row as JSON, numbers in plain decimal notation; `retry` reads it back."""
-    return msgspec.json.encode(_StoredRow.of(row))
+    return msgspec.json.encode(_StoredQuote.of(row) if isinstance(row, RawQuote) else _StoredRow.of(row))
+
+
+def _stored(payload: bytes) -> RawRow:
+    try:
+        return msgspec.json.decode(payload, type=_StoredQuote).raw()
+    except msgspec.ValidationError:
+        return msgspec.json.decode(payload, type=_StoredRow).raw()
 
 
 class _StoredRow(msgspec.Struct):
@@ -100,18 +117,42 @@ class _StoredRow(msgspec.Struct):
     price: str
     size: str
     off_market: bool = False
-    fault: tuple[BadTickReason, str] | None = None
+    fault: Fault | None = None
 
     @classmethod
     def of(cls, row: RawTick) -> "_StoredRow":
-        price, size = _text(row.price), _text(row.size)
-        # JSON readers hold no larger integers; an absurd time is as well kept as text.
-        at = str(row.at) if isinstance(row.at, int) and abs(row.at) > MAX_UNITS else row.at
+        at, price, size = _storable(row.at), _text(row.price), _text(row.size)
         return cls(row.position, row.symbol, row.venue, at, price, size, row.off_market, row.fault)
 
     def raw(self) -> RawTick:
         price, size = units_or_text(self.price), units_or_text(self.size)
         return RawTick(self.position, self.symbol, self.venue, self.at, price, size, self.off_market, self.fault)
+
+
+class _StoredQuote(msgspec.Struct):
+    """A quote in the dead letters, likewise."""
+
+    position: int
+    symbol: str
+    venue: str
+    at: int | str
+    bid: str
+    ask: str
+    fault: Fault | None = None
+
+    @classmethod
+    def of(cls, row: RawQuote) -> "_StoredQuote":
+        at, bid, ask = _storable(row.at), _text(row.bid), _text(row.ask)
+        return cls(row.position, row.symbol, row.venue, at, bid, ask, row.fault)
+
+    def raw(self) -> RawQuote:
+        bid, ask = units_or_text(self.bid), units_or_text(self.ask)
+        return RawQuote(self.position, self.symbol, self.venue, self.at, bid, ask, self.fault)
+
+
+def _storable(at: int | str) -> int | str:
+    """JSON readers hold no larger integers; an absurd time is as well kept as text."""
+    return str(at) if isinstance(at, int) and abs(at) > MAX_UNITS else at
 
 
 def _with_numbers_read(row: RawTick) -> RawTick:
@@ -134,22 +175,29 @@ def _number(value: int | str) -> int:
     return value
 
 
-def _refused(row: RawTick, fault: tuple[BadTickReason, str]) -> BadTick:
+def _refused(row: RawRow, fault: Fault) -> BadTick:
     reason, detail = fault
     return BadTick(reason, detail, payload_of(row))
 
 
-def _unknown(row: RawTick) -> tuple[BadTickReason, str]:
+def _unknown(row: RawRow) -> Fault:
     found = f"{row.symbol!r} on venue {row.venue!r}"
     return BadTickReason.UNKNOWN_INSTRUMENT, f"symbol {found} is not in the catalogue of this session"
 
 
-def _fault_of_number(field: str, value: int | str, *, zero_allowed: bool = False) -> tuple[BadTickReason, str] | None:
+def _fault_of_quote(row: RawQuote) -> Fault | None:
+    fault = _fault_of_number("bid", row.bid) or _fault_of_number("ask", row.ask)
+    if fault is None and _number(row.ask) < _number(row.bid):
+        return BadTickReason.CROSSED_QUOTE, f"ask is {_text(row.ask)}, below the bid of {_text(row.bid)}"
+    return fault
+
+
+def _fault_of_number(field: str, value: int | str, *, zero_allowed: bool = False) -> Fault | None:
     if isinstance(value, str):
         if finite(value) is not None:
             return BadTickReason.TOO_LARGE, f"{field} is {value}, beyond ±{_text(MAX_UNITS)}"
         return BadTickReason.NOT_A_NUMBER, f"{field} is {value!r}, not a finite decimal number"
-    if value < 0 or (value == 0 and field == "price"):
+    if value < 0 or (value == 0 and field != "size"):
         return BadTickReason.NOT_POSITIVE, f"{field} is {_text(value)}, not above zero"
     if value == 0 and not zero_allowed:
         return BadTickReason.ZERO_SIZE, f"{field} is 0, which only an index may have"

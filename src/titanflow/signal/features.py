@@ -27,7 +27,7 @@ VOLATILITY_BARS = (10, 30)
 
 FEATURE_MEANINGS: dict[str, str] = {
     **{
-        f"return_{n}": f"Change of the close over {n} bar{'s' if n > 1 else ''}, part of the older."
+        f"return_{n}": f"Change of the close over {n} bar{'s' if n > 1 else ''}, as a part of the older one."
         for n in RETURN_BARS
     },
     **{

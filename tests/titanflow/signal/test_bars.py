@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.signal_worlds import START, tick
-from titanflow.domain.events import BarClosed, OffMarketPrintReceived, TickReceived
+from titanflow.domain.events import BarClosed, OffMarketPrintReceived, QuoteReceived, TickReceived
 from titanflow.domain.types import NANOS_PER_SECOND, SCALE
-from titanflow.signal.bars import BarBuilder
+from titanflow.signal.bars import BarBuilder, BarSpread
 
 
 def off_market(seconds: float, size: int) -> OffMarketPrintReceived:
@@ -125,3 +125,40 @@ def test_bars_equal_pandas_resample_on_the_recorded_trades(
         assert [bar.opened_at for bar in bars] == list(expected.index.as_unit("ns").asi8)
         for column in ("open", "high", "low", "close", "volume", "ticks"):
             assert [getattr(bar, column) for bar in bars] == list(expected[column].astype("int64")), column
+
+
+def quote(seconds: int, bid: int, ask: int) -> QuoteReceived:
+    return QuoteReceived(START + seconds * NANOS_PER_SECOND, "A.X", bid * SCALE, ask * SCALE)
+
+
+def opening(minute: int) -> int:
+    return START + 60 * minute * NANOS_PER_SECOND
+
+
+def test_the_spread_of_a_bar_is_the_mean_of_its_quotes() -> None:
+    """Two dollars around 100 are 0.02, four are 0.04."""
+    spread = BarSpread(60)
+    assert spread.of(opening(0)) is None
+    spread.add(quote(1, 99, 101))
+    spread.add(quote(59, 98, 102))
+    assert spread.of(opening(0)) == pytest.approx(0.03, rel=1e-15)
+
+
+def test_quotes_of_an_interval_without_a_bar_do_not_count_in_the_next() -> None:
+    spread = BarSpread(60)
+    spread.add(quote(1, 50, 150))
+    spread.add(quote(61, 99, 101))
+    assert spread.of(opening(1)) == 0.02
+
+
+def test_a_bar_without_quotes_has_the_spread_that_stood_before_it() -> None:
+    spread = BarSpread(60)
+    spread.add(quote(1, 50, 150))
+    spread.add(quote(2, 99, 101))
+    assert spread.of(opening(7)) == 0.02
+
+
+def test_a_locked_market_has_no_spread_and_knows_it() -> None:
+    spread = BarSpread(60)
+    spread.add(quote(1, 100, 100))
+    assert spread.of(opening(0)) == 0.0

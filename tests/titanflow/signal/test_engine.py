@@ -15,6 +15,7 @@ from titanflow.domain.events import (
     FeatureDriftMeasured,
     ModelReplaced,
     OffMarketPrintReceived,
+    QuoteReceived,
     SessionEnded,
     SignalGenerated,
     SignalWithheld,
@@ -63,6 +64,20 @@ def test_a_crossover_on_paper() -> None:
     assert features["sma_fast"] == 9.5
     assert features["sma_slow"] == pytest.approx(28 / 3, rel=1e-15)
     assert features["return_1"] == pytest.approx(3 / 8)
+
+
+def test_a_signal_carries_the_spread_of_its_bar_where_quotes_came() -> None:
+    quotes = [
+        QuoteReceived(START + 190 * NANOS_PER_SECOND, "A.X", 99 * SCALE, 101 * SCALE),
+        QuoteReceived(START + 191 * NANOS_PER_SECOND, "A.X", 97 * SCALE, 103 * SCALE),
+        QuoteReceived(START + 192 * NANOS_PER_SECOND, "B.X", 1 * SCALE, 2 * SCALE),
+    ]
+    events = sorted([*minutes((10, 9, 8, 11, 12, 9)), *quotes], key=lambda event: event.at)
+    first, second = signals(decide(session([contender("c", "SMACrossover", **FAST)]), events))
+    assert dict(first.features)["spread"] == pytest.approx(0.04, rel=1e-15)
+    assert dict(second.features)["spread"] == pytest.approx(0.06, rel=1e-15)  # the last quote, which still stands
+    unquoted, _ = signals(decide(session([contender("c", "SMACrossover", **FAST)]), minutes((10, 9, 8, 11, 12, 9))))
+    assert "spread" not in dict(unquoted.features)
 
 
 def test_a_crossover_on_ticks_speaks_at_the_tick() -> None:

@@ -35,6 +35,31 @@ class RawTick(Struct, frozen=True, gc=False):
     """What the provider itself found wrong with the row, and the detail."""
 
 
+class RawQuote(Struct, frozen=True, gc=False):
+    """A best bid and offer as its source gave them, not yet judged. Both may stand as decimal text, or any other."""
+
+    position: int
+    """Number of rows before it in this feed."""
+    symbol: str
+    venue: str
+    at: Nanos | str
+    """Nanoseconds UTC."""
+    bid: int | str
+    """1e-9 units."""
+    ask: int | str
+    """1e-9 units."""
+    fault: tuple[BadTickReason, str] | None = None
+    """What the provider itself found wrong with the row, and the detail."""
+    price: ClassVar[None] = None
+    """A quote has neither price nor size, so it never takes the normaliser's short way for trades."""
+    size: ClassVar[None] = None
+    off_market: ClassVar[bool] = False
+
+
+RawRow = RawTick | RawQuote
+"""A row of a feed."""
+
+
 class ProviderRequest(NamedTuple):
     """What a provider is built from."""
 
@@ -69,6 +94,6 @@ class Provider(Protocol):
         """The first and last moment that its rows may have: the calendars of a session cover it."""
         ...
 
-    def rows(self, start: int = 0) -> Iterator[RawTick]:
+    def rows(self, start: int = 0) -> Iterator[RawRow]:
         """Its rows in order, without the first `start`; `position` counts from 0 whatever `start` is."""
         ...

@@ -19,6 +19,8 @@ from titanflow.gateway.providers.tape_files import Column
 
 TRADE_NUMBERS = ("price", "size")
 BAR_NUMBERS = ("open", "high", "low", "close", "volume")
+QUOTE_NUMBERS = ("bid", "ask")
+"""Best bid and offer at the time of a trade; a tape has both columns or none."""
 OFF_MARKET_CONDITIONS = 0x2 | 0x4 | 0x8 | 0x200 | 0x400 | 0x800 | 0x2000 | 0x4000 | 0x40000 | 0x100000 | 0x2000000
 """Sale conditions under which a print may lie far from the market: cash, next day, seller, derivatively priced, form T,
 sold last, extended hours, out of sequence, stock-option, average price, prior reference price."""
@@ -49,7 +51,7 @@ class Layout:
     def __init__(self, options: Options) -> None:
         """Reads `columns`, `time_unit`, `time_zone`, `symbol` and `venue`; raises InputError for bad values."""
         self._mapping = options.mapping("columns")
-        unknown = set(self._mapping) - {"ts_ns", "symbol", *TRADE_NUMBERS, *BAR_NUMBERS, *_OPTIONAL}
+        unknown = set(self._mapping) - {"ts_ns", "symbol", *TRADE_NUMBERS, *BAR_NUMBERS, *QUOTE_NUMBERS, *_OPTIONAL}
         if unknown:
             raise InputError(f"option columns names {sorted(unknown)[0]!r}, which no tape has; see docs/providers.md")
         self._unit = options.choice("time_unit", "ns", (*_TIME_DECIMALS, "iso"))
@@ -80,7 +82,9 @@ class Layout:
                 f"{', '.join(self.name(column) for column in needed)}; found: {', '.join(names)}. "
                 "Other names are given by the option columns, such as columns=ts_ns=time"
             )
-        return (*needed, *(column for column in _OPTIONAL if self.name(column) in names)), bars
+        quoted = not bars and all(self.name(column) in names for column in QUOTE_NUMBERS)
+        optional = (column for column in _OPTIONAL if self.name(column) in names)
+        return (*needed, *optional, *(QUOTE_NUMBERS if quoted else ())), bars
 
     def times(self, column: Column) -> Numbers:
         """Nanoseconds UTC."""

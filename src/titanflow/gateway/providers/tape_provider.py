@@ -11,7 +11,7 @@ from titanflow.domain.instruments import Instrument
 from titanflow.domain.session_settings import FeedSpec
 from titanflow.domain.types import NANOS_PER_SECOND, Nanos
 from titanflow.errors import InputError
-from titanflow.gateway.providers.base import ProviderRequest, RawTick
+from titanflow.gateway.providers.base import ProviderRequest, RawQuote, RawRow, RawTick
 from titanflow.gateway.providers.options import Options
 from titanflow.gateway.providers.tape_columns import Layout
 from titanflow.gateway.providers.tape_files import open_tape
@@ -66,7 +66,7 @@ class TapeDataProvider:
         """Length of the bars in its files, the longest where they differ; None where they hold trades alone."""
         return self._spacing // NANOS_PER_SECOND or None
 
-    def rows(self, start: int = 0) -> Iterator[RawTick]:
+    def rows(self, start: int = 0) -> Iterator[RawRow]:
         """The rows of all files by time; equal times in the order in which the files were given."""
         streams = [rows.fields() for rows in self._files]
         if len(streams) == 1:
@@ -74,7 +74,8 @@ class TapeDataProvider:
         else:
             fields = map(itemgetter(1), merge(*map(_by_time, streams), key=itemgetter(0)))
         for position, row in enumerate(islice(fields, start, None), start):
-            yield RawTick(position, *row)
+            # A quote has fewer fields than a trade.
+            yield RawTick(position, *row) if len(row) == 7 else RawQuote(position, *row)
 
     def _survey(self, request: ProviderRequest) -> None:
         surveys = [rows.survey() for rows in self._files]

@@ -15,6 +15,7 @@ from titanflow.gateway.providers.bars import Bars, shortest_gap, ticks_of
 from titanflow.gateway.providers.tape_columns import (
     BAR_NUMBERS,
     OFF_MARKET_CONDITIONS,
+    QUOTE_NUMBERS,
     Layout,
     Numbers,
     condition_mask,
@@ -31,8 +32,13 @@ _NOT_FLAGGED = ("", "0", "0.0", "false")
 Pair = tuple[str, str]
 """Symbol and venue."""
 Fault = tuple[BadTickReason, str] | None
-Fields = tuple[str, str, Nanos | str, int | str, int | str, bool, Fault]
+TradeFields = tuple[str, str, Nanos | str, int | str, int | str, bool, Fault]
 """symbol, venue, at, price, size, off_market, fault: a RawTick that has no position yet."""
+QuoteFields = tuple[str, str, Nanos | str, int | str, int | str]
+"""symbol, venue, at, bid, ask: a RawQuote that has no position yet."""
+Fields = TradeFields | QuoteFields
+Quote = tuple[int | str, int | str]
+"""Bid and ask."""
 
 
 class Survey(NamedTuple):
@@ -104,13 +110,19 @@ class TradeRows:
         return Survey(first, gate.last, frozenset(pairs))
 
     def fields(self) -> Iterator[Fields]:
-        """One row a line; torn lines follow the chunk in which they stood."""
+        """One row a line, and before it one for its quote where that changed; torn lines follow their chunk."""
+        standing: dict[Pair, Quote] = {}
         for chunk in self._reader.chunks():
             columns = chunk.columns
             at = self._reader.layout.times(columns["ts_ns"]).listed()
             price, size = numbers(columns["price"]).listed(), numbers(columns["size"]).listed()
             off_market, faults = _conditions(chunk)
-            yield from zip(*self._reader.pairs(chunk), at, price, size, off_market, faults, strict=True)
+            trades = zip(*self._reader.pairs(chunk), at, price, size, off_market, faults, strict=True)
+            if "bid" in columns:
+                quotes = zip(*(numbers(columns[name]).listed() for name in QUOTE_NUMBERS), strict=True)
+                yield from _with_quotes(trades, quotes, standing)
+            else:
+                yield from trades
             yield from _torn_rows(chunk)
 
 
@@ -197,6 +209,18 @@ def _enter(gate: TimeGate, times: Numbers) -> Nanos | None:
     return int(admitted[0]) if admitted else None
 
 
+def _with_quotes(
+    trades: Iterable[TradeFields], quotes: Iterable[Quote], standing: dict[Pair, Quote]
+) -> Iterator[Fields]:
+    """The trades, each behind its quote where that is not the one `standing` so far; an empty one says nothing."""
+    for trade, quote in zip(trades, quotes, strict=True):
+        symbol, venue, at = trade[:3]
+        if quote != ("", "") and quote != standing.get((symbol, venue)):
+            standing[symbol, venue] = quote
+            yield (symbol, venue, at, *quote)
+        yield trade
+
+
 def _conditions(chunk: Chunk) -> tuple[Iterable[bool], Iterable[Fault]]:
     """Off-market and fault of each row, from the columns `conditions` and `suspicious` where the tape has them."""
     conditions, suspicious = chunk.columns.get("conditions"), chunk.columns.get("suspicious")
@@ -233,5 +257,5 @@ def _faults_of_bars(at: Numbers, values: Sequence[Numbers]) -> dict[int, Fault]:
     return faults
 
 
-def _torn_rows(chunk: Chunk) -> list[Fields]:
+def _torn_rows(chunk: Chunk) -> list[TradeFields]:
     return [("", "", "", "", "", False, (BadTickReason.BAD_ROW, torn)) for torn in chunk.torn]
