@@ -80,7 +80,7 @@ def test_a_member_that_knows_nothing_weighs_next_to_nothing() -> None:
 
 
 def test_the_weights_are_those_of_the_penalised_likelihood() -> None:
-    """Against scipy's minimiser of the textbook's function: mean log loss and half the penalty times squared weights."""
+    """By scipy's minimiser of the textbook's function: mean log loss and half the penalty times squared weights."""
     samples, penalty = independent(2), 0.05
     train, _, test = halves(samples)
     mean, deviation = samples.features[train].mean(axis=0), samples.features[train].std(axis=0)
