@@ -7,9 +7,11 @@ import pandas as pd
 
 from titanflow.domain.events import ClockAdvanced, Event, SessionStarted, TickReceived
 from titanflow.domain.instruments import FeeSchedule, Instrument, InstrumentKind
+from titanflow.domain.models import RecordedModel
 from titanflow.domain.session_settings import ContenderSpec, FeedSpec, SessionSettings
 from titanflow.domain.types import NANOS_PER_SECOND, SCALE, fixed
 from titanflow.signal.engine import SignalEngine
+from titanflow.signal.model import NO_MODELS, Models
 
 START = 1_700_000_040 * NANOS_PER_SECOND
 """A whole minute in event time, from which worlds begin."""
@@ -40,7 +42,11 @@ def contender(
     )
 
 
-def session(contenders: Iterable[ContenderSpec], instruments: Sequence[str] = ("A.X",)) -> SessionStarted:
+def session(
+    contenders: Iterable[ContenderSpec],
+    instruments: Sequence[str] = ("A.X",),
+    models: Sequence[RecordedModel] = (),
+) -> SessionStarted:
     return SessionStarted(
         at=START,
         identity="s",
@@ -51,6 +57,7 @@ def session(contenders: Iterable[ContenderSpec], instruments: Sequence[str] = ("
         contenders=tuple(contenders),
         feed=FeedSpec("test", "", ""),
         code_version="",
+        models=tuple(models),
     )
 
 
@@ -75,9 +82,9 @@ def with_clocks(ticks: Iterable[TickReceived]) -> list[Event]:
     return events
 
 
-def decide(started: SessionStarted, events: Iterable[Event]) -> list[Event]:
+def decide(started: SessionStarted, events: Iterable[Event], models: Models = NO_MODELS) -> list[Event]:
     """What a fresh engine emits for a session of these events."""
-    engine = SignalEngine()
+    engine = SignalEngine(models)
     handlers = engine.handlers
     decided: list[Event] = []
     for seq, event in enumerate([started, *events], start=1):

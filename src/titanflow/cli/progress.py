@@ -15,11 +15,20 @@ from rich.text import Text
 from eventstore.errors import LedgerUnavailableError
 from titanflow.cli.output import messages, note, to_second
 from titanflow.cli.standings import record_of, standings_table
-from titanflow.domain.events import Event, OrderDenied, OrderFilled, OrderSubmitted, SignalGenerated, TickReceived
+from titanflow.domain.events import (
+    Event,
+    OrderDenied,
+    OrderFilled,
+    OrderSubmitted,
+    SignalGenerated,
+    SignalWithheld,
+    TickReceived,
+)
 from titanflow.domain.types import Nanos, TradingStatus
 from titanflow.runtime.logs import configure_logging
 from titanflow.runtime.observer import Observer
 from titanflow.runtime.supervisor import Health
+from titanflow.signal.drift import DRIFT_LIMIT
 
 if TYPE_CHECKING:
     from titanflow.runtime.session_run import SessionRun
@@ -36,6 +45,7 @@ _ILL = (Health.WAITING, Health.FAILED)
 _COUNTED: Mapping[str, type[Event]] = {
     "ticks": TickReceived,
     "signals": SignalGenerated,
+    "withheld": SignalWithheld,
     "denied": OrderDenied,
     "orders": OrderSubmitted,
     "fills": OrderFilled,
@@ -59,6 +69,8 @@ class SessionView:
         self._samples: deque[tuple[float, int]] = deque()
         self._lag = self._dead_letters = 0
         self._slowest = ""
+        self._warned: set[str] = set()
+        """Warnings that stand among the plain lines already."""
 
     def __enter__(self) -> "SessionView":
         if self._live:
@@ -91,12 +103,17 @@ class SessionView:
             self._live.update(self.screen(messages.width), refresh=True)
         else:
             note("  ".join((to_second(self._run.observer.at), *self._pace(), *self._counts(), *self._ill())))
+            for warning in model_warnings(self._run.observer):
+                if warning not in self._warned:
+                    self._warned.add(warning)
+                    note(warning)
 
     def screen(self, width: int) -> Group:
         """Everything, in lines that fit into `width` columns."""
         lines = [self._title(), self._services(), self._progress(min(BAR_WIDTH, width // 3))]
         lines += [Text("  ".join(part)) for part in (self._pace(), self._counts())]
-        hints = [Text(hint, style="yellow") for hint in operator_hints(self._run.observer)]
+        seen = self._run.observer
+        hints = [Text(hint, style="yellow") for hint in (*operator_hints(seen), *model_warnings(seen))]
         for line in (*lines, *hints):
             line.truncate(width, overflow="ellipsis")
         return Group(*lines, *self._standings(width), *hints)
@@ -178,3 +195,14 @@ def operator_hints(seen: Observer) -> list[str]:
     if seen.held:
         hints.append(f"{len(seen.held)} held: `titanflow status` shows them, `titanflow approve|deny ORDER` answers")
     return hints
+
+
+def model_warnings(seen: Observer) -> list[str]:
+    """What is wrong with trained models: those that could not be loaded, and those whose features have drifted."""
+    warnings = [f"{contender} is faulty and does not compete: {fault}" for contender, fault in seen.faults.items()]
+    for contender, measured in seen.drift.items():
+        drifted = [f"{name} {index:.2f}" for name, index in measured.indices if index >= DRIFT_LIMIT]
+        if drifted:
+            since = to_second(measured.since)
+            warnings.append(f"{contender}: features unlike its training since {since}: {', '.join(drifted)}")
+    return warnings

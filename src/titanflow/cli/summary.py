@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from rich.text import Text
+
 from titanflow.cli.context import Place
 from titanflow.cli.output import console, moment, say
+from titanflow.cli.progress import model_warnings
 from titanflow.cli.standings import record_of, standings_table
 from titanflow.domain.events import (
     OrderDenied,
@@ -11,6 +14,7 @@ from titanflow.domain.events import (
     OrderRejected,
     OrderSubmitted,
     SignalGenerated,
+    SignalWithheld,
     TickReceived,
 )
 from titanflow.runtime.observer import Observer
@@ -33,6 +37,7 @@ def result_of(place: Place, session: str, seconds: float) -> dict[str, Any]:
         "events": seen.last_seq,
         "ticks": seen.count(TickReceived),
         "signals": seen.count(SignalGenerated),
+        "withheld": seen.count(SignalWithheld),
         "orders": seen.count(OrderSubmitted),
         "fills": seen.count(OrderFilled),
         "denied": seen.count(OrderDenied),
@@ -40,6 +45,7 @@ def result_of(place: Place, session: str, seconds: float) -> dict[str, Any]:
         "dead_letters": ledger.dead_letters.count(),
         "digest": ledger.digest(),
         "seconds": round(seconds, 3),
+        "faults": seen.faults,
         "leaderboard": [record_of(standing) for standing in seen.leaderboard.standings] if seen.leaderboard else [],
     }
 
@@ -52,9 +58,11 @@ def show_summary(place: Place, session: str, result: dict[str, Any]) -> None:
         say(f"session    {session}: {feed.provider} {feed.source}, {moment(seen.first_at)} to {moment(seen.at)} UTC")
     counts = "  ".join(
         f"{name.replace('_', ' ')} {result[name]:,}"
-        for name in ("events", "ticks", "signals", "orders", "fills", "denied", "rejected", "dead_letters")
+        for name in ("events", "ticks", "signals", "withheld", "orders", "fills", "denied", "rejected", "dead_letters")
     )
     say(f"counts     {counts}")
+    for warning in model_warnings(seen):
+        say(Text(warning, style="yellow"))
     rate = result["events"] / result["seconds"] if result["seconds"] else 0
     say(f"took       {result['seconds']:.1f} s, {rate:,.0f} events/s")
     if seen.leaderboard is not None and seen.started is not None:

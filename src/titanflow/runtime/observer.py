@@ -5,6 +5,7 @@ from collections import Counter
 from eventstore.ledger import Block
 from titanflow.domain.events import (
     Event,
+    FeatureDriftMeasured,
     KillSwitchTripped,
     LeaderboardPublished,
     OrderApproved,
@@ -13,6 +14,7 @@ from titanflow.domain.events import (
     OrderHeld,
     SessionEnded,
     SessionStarted,
+    SignalWithheld,
     tag_of,
 )
 from titanflow.domain.types import Nanos
@@ -32,6 +34,12 @@ class Observer:
         self.held: dict[str, OrderHeld] = {}
         """Orders that wait for a person, by id, oldest first."""
         self.tripped: list[KillSwitchTripped] = []
+        self.faults: dict[str, str] = {}
+        """Contender -> why its model could not be loaded."""
+        self.drift: dict[str, FeatureDriftMeasured] = {}
+        """Contender -> the newest measure of its features."""
+        self.withheld: Counter[str] = Counter()
+        """Contender -> signals that its own guards withheld."""
         self.ended = False
         self._counts: Counter[type[Event]] = Counter()
 
@@ -67,6 +75,11 @@ class Observer:
                 self.leaderboard = event
             case SessionStarted():
                 self.started, self.first_at = event, event.at
+                self.faults = {spec.id: spec.fault for spec in event.contenders if spec.fault}
+            case SignalWithheld():
+                self.withheld[event.contender] += 1
+            case FeatureDriftMeasured():
+                self.drift[event.contender] = event
             case KillSwitchTripped():
                 self.tripped.append(event)
             case SessionEnded():
@@ -82,6 +95,8 @@ _LOOKED_AT = frozenset(
         LeaderboardPublished,
         SessionStarted,
         KillSwitchTripped,
+        SignalWithheld,
+        FeatureDriftMeasured,
         SessionEnded,
     }
 )
