@@ -17,6 +17,7 @@ from titanflow.cli import (
     inspect,
     ledger,
     live,
+    model_validation,
     models,
     operate,
     projections,
@@ -61,6 +62,7 @@ for module in (live, backtest, replay, inspect, explain, operate, train, setting
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(projections.app, name="projections")
 app.add_typer(dead_letters.app, name="dead-letters")
+model_validation.register(models.app)
 app.add_typer(models.app, name="models")
 
 
