@@ -16,6 +16,8 @@ SHORT = 12
 """Digits of a digest that a sentence shows."""
 MOST_WEIGHTS = 8
 """Weights that a person is shown."""
+STANDARD_ERROR = "standard_error."
+"""What comes before a group's name where an explanation says how exact its sampled contribution is."""
 _MEANINGS: Mapping[WithheldReason, str] = {
     WithheldReason.OUTLIER: "the market lies too far from anything that it was trained on",
     WithheldReason.STALE: "its training ended too long ago",
@@ -61,8 +63,13 @@ def learned_details(signal: SignalGenerated, models: RecordedModels) -> Iterable
     yield "because", reasons(why.contributions)
     within = f", within {why.error:.2g}" if why.error else ""
     yield "score", f"base {why.base_value:+.3f} and the above make {why.score:+.3f}{within}; {why.method}"
-    if why.weights:
-        largest = sorted(why.weights, key=lambda pair: -pair[1])[:MOST_WEIGHTS]
+    doubts = {name: value for name, value in why.weights if name.startswith(STANDARD_ERROR)}
+    if doubts:
+        samples = recorded.manifest.explanation_samples
+        errors = joined((name.removeprefix(STANDARD_ERROR), f"±{value:.2g}") for name, value in doubts.items())
+        yield "sampled", f"by at least {samples} permutations; standard errors {errors}"
+    if shown := [pair for pair in why.weights if pair[0] not in doubts]:
+        largest = sorted(shown, key=lambda pair: -pair[1])[:MOST_WEIGHTS]
         yield "weights", joined((name, f"{weight:.1%}") for name, weight in largest)
     if "probability" in seen:
         yield "foresees", _foresight(recorded.manifest, seen)

@@ -164,7 +164,8 @@ class Explanation(Struct, frozen=True, array_like=True, gc=False):
     score: float
     contributions: Features
     weights: Features = ()
-    """What else the model shows of itself: `selection.<feature>` and `attention.<bars ago>` weights of a TFT."""
+    """What else there is to show: `selection.<feature>` and `attention.<bars ago>` weights of a TFT, and of sampled
+    contributions `standard_error.<group>`."""
     error: float = 0.0
     """Largest difference that base value plus contributions may have from the score; 0 where they are exact."""
 
