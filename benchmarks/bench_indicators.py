@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from titanflow.domain.events import ClockAdvanced, Event, SessionStarted, TickReceived
+from titanflow.domain.events import BarClosed, ClockAdvanced, Event, SessionStarted, TickReceived
 from titanflow.domain.instruments import FeeSchedule, Instrument, InstrumentKind
 from titanflow.domain.session_settings import FeedSpec, SessionSettings
 from titanflow.domain.types import NANOS_PER_SECOND, SCALE
@@ -89,6 +89,23 @@ def one_true_range() -> Callable[[int], Any]:
     return lambda price: update(price + SCALE, price - SCALE, price)
 
 
+def each_bar(read: bool) -> Run:
+    """All features updated with bars two dollars wide, and where `read` computed for every bar."""
+    bars = [
+        BarClosed(0, n * NANOS_PER_SECOND, COIN.id, 1, n * NANOS_PER_SECOND, p, p + SCALE, p - SCALE, p, p % SCALE, 1)
+        for n, p in enumerate(PRICES)
+    ]
+
+    def run() -> None:
+        market = MarketFeatures()
+        for bar in bars:
+            market.update(bar)
+            if read:
+                market.values()
+
+    return run
+
+
 def each_bar_tick() -> None:
     """Minute bars of the ticks."""
     add = BarBuilder(COIN.id, 60).add
@@ -146,6 +163,8 @@ MEASUREMENTS: dict[str, Run] = {
     "bollinger": each_price(lambda: BollingerBands().update),
     "atr": each_price(one_true_range),
     "zscore": each_price(lambda: ZScore().update),
+    "features_updated": each_bar(read=False),
+    "features_read": each_bar(read=True),
     "bar_tick": each_bar_tick,
     **{f"{name}_tick": each_strategy_tick(name) for name in RULES},
     **{f"engine_{name}_on_ticks": each_event(name, 0) for name in RULES},
