@@ -22,6 +22,10 @@ NAMES = {
     "stack": "Stacking meta-model", "ppo": "PPO agent",
 }  # fmt: skip
 """Kind -> its name for people."""
+METHODS = {
+    "tree_shap": "TreeSHAP values",
+    "grouped_shapley_sampling": "Shapley values of groups of features, by sampling,",
+}
 _GONE = "–"
 
 
@@ -169,9 +173,10 @@ def _beeswarm(content: ReportContent) -> str:
     if content.explained is None:
         why = content.why_not_explained
         return f"<section><h2>Explanations</h2><p>{escape(why)}</p></section>\n" if why else ""
-    rows = len(content.explained.contributions)
+    rows, method = len(content.explained.contributions), content.explained.method
+    method = METHODS.get(method, method)
     return (
-        f"<section><h2>Explanations</h2><p>{escape(content.explained.method)} of {rows:,} rows drawn from the training "
+        f"<section><h2>Explanations</h2><p>{escape(method)} of {rows:,} rows drawn from the training "
         "data: each point is a row, and how far the feature pushed its score.</p>"
         f"{beeswarm_plot(content.explained, content.dpi)}</section>\n"
     )

@@ -85,6 +85,7 @@ def permutation_plot(test: PermutationTest) -> str:
         figure.set_size_inches(3.6, 3.0)
         panel = figure.subplots()
         panel.hist(test.shuffled, bins=min(30, max(5, len(test.shuffled) // 8)), color=SECOND, alpha=0.75)
+        panel.margins(y=0.3)
         panel.axvline(test.observed, color=ACCENT, linewidth=2)
         panel.annotate(
             f" observed\n p = {test.p_value:.3f}", (test.observed, 1), xycoords=("data", "axes fraction"), va="top",

@@ -12,14 +12,15 @@ from pydantic import BaseModel
 
 import titanflow
 from titanflow.domain.models import LabelSpec, ModelManifest
+from titanflow.errors import InputError
 from titanflow.models.registry import Registry
 from titanflow.signal.fingerprint import feature_fingerprint
-from titanflow.training.causality import refuse_leaks
 from titanflow.training.config import Plan, TrainingConfig
 from titanflow.training.data import BarData, DataSpec, OpenLedger, load_bars
-from titanflow.training.dataset import bar_frame, build_samples, default_features, label_report
+from titanflow.training.dataset import label_report
 from titanflow.training.folds import FoldStore, FoldTask, run_tasks, seed_of
 from titanflow.training.labels import TRIPLE_BARRIER
+from titanflow.training.lessons import Lesson, market_lesson, stack_lesson
 from titanflow.training.register import REPORT_FILE, Outcome, register, versions_of
 from titanflow.training.results import Validation
 from titanflow.training.samples import Samples
@@ -30,8 +31,9 @@ from titanflow.training.trainers import Resources, trainer_class
 from titanflow.training.validation import Judging, ScoredFold, assemble, final_decision, mean_log_loss
 
 Say = Callable[[str], None]
-LEAKS, FEATURES, JUDGING, FINAL = "looking for leaks", "features and labels", "judging the folds", "fit on all rows"
-"""What progress is told of, besides reading and the folds."""
+JUDGING, FINAL = "judging the folds", "fit on all rows"
+"""What progress is told of, besides reading, the lesson and the folds."""
+STACK = "stack"
 _CODE = ("training", "signal", "domain")
 """Packages whose code a fold's scores follow from."""
 
@@ -78,8 +80,9 @@ class TrainingRun:
         data = load_bars(data_spec(self._config, self._sources), self._open_ledger, self._progress)
         if data.refused_rows:
             say(f"{data.refused_rows:,} rows were no proper ticks and are left out")
-        samples = self._samples(data)
-        store = FoldStore(self._home, training_key(self._plan, samples))
+        lesson = self._lesson(data)
+        samples = lesson.samples
+        store = FoldStore(self._home, training_key(self._plan, lesson))
         if fresh:
             store.forget()
         tasks = self._tasks(samples, store)
@@ -87,17 +90,16 @@ class TrainingRun:
         if kept:
             say(f"{kept} of {len(tasks)} folds were finished earlier and are taken from there; --fresh forgets them")
         scored = run_tasks(samples, tasks, store, self._config.resources, self._progress)
-        return self._concluded(data, samples, tasks, scored, store, kept)
+        return self._concluded(data, lesson, tasks, scored, store, kept)
 
-    def _samples(self, data: BarData) -> Samples:
-        names = self._config.features.names or default_features(data)
-        for number, bars in enumerate(data.bars.values()):
-            self._progress(LEAKS, number / len(data.bars))
-            refuse_leaks(bar_frame(bars), names)
-        self._progress(LEAKS, 1.0)
-        return build_samples(
-            data, names, label_spec(self._config), progress=lambda _what, done: self._progress(FEATURES, done)
-        )
+    def _lesson(self, data: BarData) -> Lesson:
+        label = label_spec(self._config)
+        if self._plan.kind != STACK:
+            return market_lesson(data, self._config.features.names, label, self._progress)
+        members = {tuple(getattr(settings, "members", ())) for settings in self._plan.candidates}
+        if len(members) > 1:
+            raise InputError("search.stack.members: a stack's members cannot be searched; train a stack of each")
+        return stack_lesson(data, members.pop(), label, self._registry, self._progress)
 
     def _tasks(self, samples: Samples, store: FoldStore) -> list[FoldTask]:
         validation = self._config.validation
@@ -119,9 +121,10 @@ class TrainingRun:
         return Resources(given.device, given.threads, store.checkpoint(name))
 
     def _concluded(
-        self, data: BarData, samples: Samples, tasks: list[FoldTask], scored: Mapping[str, ScoredFold],
+        self, data: BarData, lesson: Lesson, tasks: list[FoldTask], scored: Mapping[str, ScoredFold],
         store: FoldStore, kept: int,
     ) -> Trained:  # fmt: skip
+        samples = lesson.samples
         by_setting = [
             [scored[task.name] for task in tasks if task.candidate == number]
             for number in range(len(self._plan.candidates))
@@ -140,8 +143,8 @@ class TrainingRun:
             kind=self._plan.kind,
             seed=self._plan.seed,
             samples=samples,
-            market=samples,
-            window=window,
+            market=lesson.market,
+            window=lesson.member_bars or window,
             reads_position=getattr(self._trainer, "reads_position", False),
             fitted=fitted,
             validation=validation,
@@ -151,6 +154,7 @@ class TrainingRun:
             tried=[(words(self._plan.candidates[number]), losses[number]) for number in ranked],
             explanation_samples=self._config.decision.explanation_samples,
             parent=self._registry.log.stages().champions.get(self._plan.name, ""),
+            members=lesson.members,
         )
         digest, manifest = register(self._registry, outcome, self._progress)
         store.forget()
@@ -214,7 +218,7 @@ def judging_of(config: TrainingConfig, data: BarData, samples: Samples, seed: in
     )
 
 
-def training_key(plan: Plan, samples: Samples) -> str:
+def training_key(plan: Plan, lesson: Lesson) -> str:
     """Names all that the folds' scores follow from: data, features, settings, seed, code and libraries."""
     followed: dict[str, Any] = {
         "kind": plan.kind,
@@ -222,9 +226,10 @@ def training_key(plan: Plan, samples: Samples) -> str:
         "device": plan.config.resources.device,
         "settings": [settings.model_dump(mode="json") for settings in plan.candidates],
         "seed": plan.seed,
-        "data": msgspec.to_builtins(samples.window),
-        "features": [[name, feature_fingerprint(name)] for name in samples.feature_names],
-        "bar_seconds": samples.bar_seconds,
+        "data": msgspec.to_builtins(lesson.samples.window),
+        "features": [[name, feature_fingerprint(name)] for name in lesson.market.feature_names],
+        "members": [member.digest for member in lesson.members],
+        "bar_seconds": lesson.samples.bar_seconds,
         "versions": versions_of(plan.kind),
         "code": _code_digest(),
     }
