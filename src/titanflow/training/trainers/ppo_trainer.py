@@ -60,7 +60,7 @@ class FittedPPO:
     """The policy of the best round."""
 
     def __init__(self, actor: Actor) -> None:
-        self._actor = actor
+        self.actor = actor
 
     def scores(self, samples: Samples, rows: Rows) -> NDArray[np.float64]:
         """Logit of being long for somebody who is flat.
@@ -73,7 +73,7 @@ class FittedPPO:
 
     def artefact(self) -> tuple[str, bytes]:
         """The policy network with its scaling; its last feature is the position."""
-        return ARTEFACT, self._actor.to_onnx()
+        return ARTEFACT, self.actor.to_onnx()
 
     def importance(self) -> Mapping[str, float]:
         """A policy network has no measure of its own."""
@@ -82,7 +82,7 @@ class FittedPPO:
     def _scores(self, samples: Samples, rows: Rows) -> NDArray[np.float64]:
         flat = np.zeros((len(rows), 1), dtype=np.float32)
         observations = np.hstack((samples.windows(rows, 1)[:, 0, :], flat))
-        return self._actor.scores(observations).astype(np.float64)
+        return self.actor.scores(observations).astype(np.float64)
 
 
 @dataclass
