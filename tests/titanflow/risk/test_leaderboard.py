@@ -4,17 +4,20 @@ from itertools import pairwise
 from pathlib import Path
 
 import empyrical
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.recorded_session import recorded_ledger
+from support.scripted_model import ScriptedModel, learned_contender, surely
 from titanflow.domain.events import (
     ClockAdvanced,
     Event,
     KillSwitchTripped,
     LeaderboardPublished,
+    ModelReplaced,
     OrderFilled,
     RiskCommandIssued,
     SessionEnded,
@@ -302,3 +305,22 @@ def test_trades_wins_and_profit_factor_of_a_recorded_session_follow_from_its_fil
         assert (standing.trades, standing.wins) == (len(pnls), sum(pnl > 0 for pnl in pnls))
         assert standing.trades >= 5
         assert standing.profit_factor == pytest.approx(gains / losses, abs=1e-9)
+
+
+def test_the_stage_is_that_of_the_model_that_decides() -> None:
+    """A champion that is replaced by its retired parent; a rule; a candidate that could not be loaded."""
+    champion, parent = (ScriptedModel(lambda row: surely(0.5), seed=seed) for seed in (1, 2))
+    learned = learned_contender(champion, "a-learned")
+    faulty = msgspec.structs.replace(learned, id="c-faulty", model_hash="f" * 64, stage="candidate", fault="truncated")
+    field = (learned, ContenderSpec("b-rule", "b-rule", "s", (), (), 0, "h"), faulty)
+    started = SessionStarted(
+        0, "b", 1, SessionSettings(), (), (ALWAYS,), field, FeedSpec("t", "", ""), "",
+        models=(champion.recorded("champion"), parent.recorded("retired")),
+    )  # fmt: skip
+    board = Board()
+    board.feed(started)
+    (before,) = board.clock(2)
+    assert [standing.stage for standing in before.standings] == ["champion", "rule", "faulty"]
+    board.feed(ModelReplaced(4, 2 * NANOS_PER_SECOND, "a-learned", parent.digest, champion.digest))
+    (after,) = board.clock(4)
+    assert [standing.stage for standing in after.standings] == ["retired", "rule", "faulty"]

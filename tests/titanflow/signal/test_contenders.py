@@ -6,13 +6,14 @@ from importlib.resources import files
 import pandas as pd
 import pytest
 
+from support.scripted_model import ScriptedModel, surely
 from support.signal_worlds import decide, instrument, session, with_clocks
 from titanflow.domain.events import SignalGenerated, TickReceived
 from titanflow.domain.instruments import InstrumentKind
 from titanflow.domain.session_settings import ContenderSpec
 from titanflow.domain.types import NANOS_PER_SECOND
 from titanflow.errors import InputError
-from titanflow.signal.contenders import DEFAULT_CONTENDERS_FILE, model_hash, parse_contenders
+from titanflow.signal.contenders import DEFAULT_CONTENDERS_FILE, ResolvedModel, model_hash, parse_contenders
 from titanflow.signal.strategies import STRATEGIES
 
 MARKET = (instrument("AAPL.XNYS"), instrument("VIX.XNYS", InstrumentKind.INDEX), instrument("BTCUSDT.BINANCE-SPOT"))
@@ -171,3 +172,106 @@ def test_the_fast_shipped_contenders_buy_and_sell_on_eleven_minutes_of_trades(
     ]
     ticks.sort(key=lambda each: each.at)
     assert heard(ticks) == {(name, side) for name in ("sma-fast", "rsi-fast") for side in ("BUY", "SELL")}
+
+
+LEARNED = """
+[[contender]]
+id = "boosted"
+strategy = "LearnedModel"
+model = "lightgbm"
+instruments = ["AAPL.XNYS"]
+"""
+MODEL = ScriptedModel(lambda row: surely(0.5), bar_seconds=30, thresholds=(0.6, 0.4))
+PARENT = "f" * 64
+
+
+def resolve(reference: str) -> ResolvedModel:
+    """A registry of one champion with a parent, and of one whose file was changed and one that is nothing at all."""
+    match reference:
+        case "lightgbm":
+            return ResolvedModel(MODEL.digest, "champion", MODEL.manifest, parent=PARENT)
+        case "changed":
+            return ResolvedModel("a" * 64, "candidate", MODEL.manifest, fault="model.txt was changed")
+        case "ruined":
+            return ResolvedModel("b" * 64, "candidate", None, fault="manifest.json is missing")
+    raise InputError("there is lightgbm")
+
+
+def learned(text: str) -> ContenderSpec:
+    (spec,) = parse_contenders(text, MARKET, "arena.toml", resolve)
+    return spec
+
+
+def test_a_trained_contender_takes_bars_stage_and_parent_from_its_model() -> None:
+    spec = learned(LEARNED)
+    assert (spec.strategy, spec.model_hash, spec.bar_seconds) == ("LearnedModel", MODEL.digest, 30)
+    assert (spec.stage, spec.parent_hash, spec.fault) == ("champion", PARENT, "")
+    assert dict(spec.parameters) == {
+        "buy_above": 0.0, "hold_bars": 0, "in_sample": "withhold", "max_age_days": 30, "outliers": "lower",
+        "sell_below": 0.0,
+    }  # fmt: skip
+
+
+def test_a_rule_has_no_stage_of_a_model_no_parent_and_no_fault() -> None:
+    assert {(spec.stage, spec.parent_hash, spec.fault) for spec in parse(GOOD)} == {("rule", "", "")}
+
+
+def test_a_model_that_cannot_be_loaded_is_the_fault_of_its_contender_alone() -> None:
+    text = LEARNED.replace('"lightgbm"', '"changed"') + GOOD
+    faulty, *others = parse_contenders(text, MARKET, "arena.toml", resolve)
+    assert (faulty.model_hash, faulty.stage, faulty.fault) == ("a" * 64, "candidate", "model.txt was changed")
+    assert [spec.fault for spec in others] == ["", ""]
+
+
+@pytest.mark.parametrize(("given", "seconds"), [("", 0), ("bar_seconds = 5\n", 5)])
+def test_where_the_manifest_is_lost_the_bars_are_what_the_file_says(given: str, seconds: int) -> None:
+    spec = learned(LEARNED.replace('model = "lightgbm"\n', f'model = "ruined"\n{given}'))
+    assert (spec.bar_seconds, spec.fault) == (seconds, "manifest.json is missing")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('model = "lightgbm"\n', "", "contender boosted: model is missing; expected a model's name, NAME@candidate"),
+        ('model = "lightgbm"', "model = 7", "contender boosted: model is 7; expected a model's name"),
+        ('model = "lightgbm"', 'model = "xgboost"', "contender boosted: model is 'xgboost': there is lightgbm"),
+        (
+            'model = "lightgbm"',
+            'model = "lightgbm"\nbar_seconds = 60',
+            "bar_seconds is 60; expected 30, which the model",
+        ),
+        (
+            'model = "lightgbm"',
+            'model = "lightgbm"\nbar_seconds = 0',
+            "bar_seconds is 0; expected a whole number from 1",
+        ),
+        (
+            'model = "lightgbm"',
+            'model = "lightgbm"\nparameters = { buy_above = 0.4 }',
+            "with the model's own thresholds, sell_below = 0.4 is not less than buy_above = 0.4",
+        ),
+        (
+            'model = "lightgbm"',
+            'model = "lightgbm"\nparameters = { buy_above = 0.4, sell_below = 0.5 }',
+            "sell_below = 0.5 must be less than buy_above = 0.4",
+        ),
+        (
+            'model = "lightgbm"',
+            'model = "lightgbm"\nparameters = { outliers = "hope" }',
+            "parameters.outliers is 'hope'; expected one of withhold, lower, ignore",
+        ),
+    ],
+)
+def test_a_mistake_in_a_trained_contender_is_named(old: str, new: str, message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        learned(LEARNED.replace(old, new))
+
+
+def test_a_rule_takes_no_model() -> None:
+    with pytest.raises(InputError, match="model is 'lightgbm'; expected none: SMACrossover is a rule"):
+        parse(GOOD.replace("bar_seconds = 60", 'bar_seconds = 60\nmodel = "lightgbm"'))
+
+
+def test_without_a_registry_a_trained_contender_is_refused() -> None:
+    with pytest.raises(InputError, match="contender boosted: model is 'lightgbm': there is no registry"):
+        parse(LEARNED)
