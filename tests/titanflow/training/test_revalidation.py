@@ -1,7 +1,6 @@
 """A registered model judged again: by its own numbers, on data behind its training, as a session would trade it."""
 
 import dataclasses
-from collections.abc import Sequence
 
 import msgspec
 import numpy as np
@@ -77,16 +76,25 @@ def test_bars_of_another_length_are_refused() -> None:
         validate_model(minutes, model_of())
 
 
-def stances(chances: Sequence[float], hold: int) -> list[bool]:
+@pytest.fixture(scope="module")
+def script() -> list[float]:
+    """The probabilities that the scripted model will give, the next one first."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def scripted(script: list[float]) -> ScriptedModel:
+    return ScriptedModel(lambda row: surely(script.pop(0)), trained_until=START - MINUTE)
+
+
+def stances(model: ScriptedModel, bars: int, hold: int) -> list[bool]:
     """Whether the live strategy is long after each bar, by the signals that it gives."""
-    script = iter(chances)
-    model = ScriptedModel(lambda row: surely(next(script)), trained_until=START - MINUTE)
     market = MarketFeatures()
     values = {spec.name: spec.default for spec in LearnedModelStrategy.parameters}
     values |= {"buy_above": 0.6, "sell_below": 0.4, "hold_bars": hold}
     strategy = LearnedModelStrategy(values, market, model, "learned", 7, FeatureDrift("learned", model))
     long, found = False, []
-    for number in range(len(chances) + 1):  # the first bar has no return, so that the model is not asked
+    for number in range(bars + 1):  # the first bar has no return, so that the model is not asked
         opened_at, price = START + number * MINUTE, (100 + number) * SCALE
         bar = BarClosed(number + 2, opened_at + MINUTE, "A.X", 60, opened_at, price, price, price, price, SCALE, 1)
         market.update(bar)
@@ -99,7 +107,10 @@ def stances(chances: Sequence[float], hold: int) -> list[bool]:
 
 @given(chances=st.lists(st.sampled_from([0.2, 0.4, 0.5, 0.6, 0.9]), min_size=1, max_size=30), hold=st.integers(1, 6))
 @settings(max_examples=60, deadline=None)
-def test_the_stance_that_is_validated_is_the_live_strategys(chances: list[float], hold: int) -> None:
+def test_the_stance_that_is_validated_is_the_live_strategys(
+    scripted: ScriptedModel, script: list[float], chances: list[float], hold: int
+) -> None:
+    script[:] = chances
     a_day = np.zeros(len(chances) + 1, dtype=np.int64)
     simulated = long_while(np.array([*chances, 0.5]), a_day, Stance(0.6, 0.4, hold))
-    assert_array_equal(simulated[:-1], stances(chances, hold))
+    assert_array_equal(simulated[:-1], stances(scripted, len(chances), hold))
