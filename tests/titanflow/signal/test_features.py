@@ -1,6 +1,7 @@
 """The shared feature vector and the scoring of rules."""
 
 import math
+from decimal import Decimal, localcontext
 
 import pytest
 from hypothesis import given
@@ -98,13 +99,35 @@ def test_a_feature_that_does_not_exist_cannot_be_read() -> None:
         MarketFeatures().reader(("rsi", "moon"))
 
 
-@given(st.integers(0, 86_399))
-def test_the_point_of_the_day_is_that_of_sine_and_cosine(second: int) -> None:
-    # The library's own functions near zero, where the angle is not rounded away.
-    sine, cosine = point_of_day(second * NANOS_PER_SECOND + 5 * DAY)
-    angle = 2 * math.pi * (second if second < 43_200 else second - 86_400) / 86_400
-    assert sine == pytest.approx(math.sin(angle), abs=4e-16)
-    assert cosine == pytest.approx(math.cos(angle), abs=4e-16)
+@given(st.integers(0, DAY - 1))
+def test_the_point_of_the_day_is_that_of_sine_and_cosine(passed: int) -> None:
+    sine, cosine = point_of_day(passed + 5 * DAY)
+    angle = 2 * math.pi * passed / DAY  # rounded, so the library's answers are right to about 1e-15 only
+    assert sine == pytest.approx(math.sin(angle), abs=1.2e-15)
+    assert cosine == pytest.approx(math.cos(angle), abs=1.2e-15)
+
+
+PI = Decimal("3.14159265358979323846264338327950288")
+
+
+def exact_sine(angle: Decimal) -> Decimal:
+    """The sum of x - x^3/3! + x^5/5! … to thirty digits."""
+    with localcontext() as context:
+        context.prec = 40
+        term, total, n = angle, Decimal(0), 1
+        while abs(term) > Decimal("1e-32"):
+            total += term
+            term *= -angle * angle / ((n + 1) * (n + 2))
+            n += 2
+        return total
+
+
+@given(st.integers(0, DAY // 4))
+def test_the_point_of_the_day_is_right_to_the_last_bits(passed: int) -> None:
+    sine, cosine = point_of_day(passed)
+    angle = 2 * PI * passed / DAY
+    assert abs(Decimal(sine) - exact_sine(angle)) <= Decimal(2) ** -52
+    assert abs(Decimal(cosine) - exact_sine(PI / 2 - angle)) <= Decimal(2) ** -52
 
 
 def test_the_quarters_of_the_day_are_exact() -> None:
