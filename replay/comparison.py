@@ -62,6 +62,6 @@ def comparison_of(started: object, serving: Serving) -> Comparison:
 def _close(recorded: object, recomputed: object) -> bool:
     if isinstance(recorded, float) and isinstance(recomputed, float):
         return isclose(recorded, recomputed, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
-    if isinstance(recorded, list) and isinstance(recomputed, list):
+    if isinstance(recorded, list | tuple) and isinstance(recomputed, list | tuple):
         return len(recorded) == len(recomputed) and all(map(_close, recorded, recomputed))
     return recorded == recomputed
