@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from titanflow.domain.events import SignalGenerated
 
 _NUMBER_WIDTH = 9
-_LABEL_WIDTH = 9
+_LABEL_WIDTH = 11
 
 PLOT_SUFFIXES = (".svg", ".html")
 MAX_SHOWN = 10

@@ -12,12 +12,10 @@ RecordedModels = Mapping[str, RecordedModel]
 """Digest -> model, as the session's opening recorded them."""
 ModelEvent = SignalWithheld | FeatureDriftMeasured | ModelReplaced
 
-SHORT = 12
-"""Digits of a digest that a sentence shows."""
 MOST_WEIGHTS = 8
-"""Weights that a person is shown."""
-STANDARD_ERROR = "standard_error."
-"""What comes before a group's name where an explanation says how exact its sampled contribution is."""
+"""Weights of each kind that a person is shown."""
+ATTENTION, STANDARD_ERROR = "attention", "standard_error"
+"""Kinds of weights: by bars ago, and how exact each sampled contribution is."""
 _MEANINGS: Mapping[WithheldReason, str] = {
     WithheldReason.OUTLIER: "the market lies too far from anything that it was trained on",
     WithheldReason.STALE: "its training ended too long ago",
@@ -63,14 +61,7 @@ def learned_details(signal: SignalGenerated, models: RecordedModels) -> Iterable
     yield "because", reasons(why.contributions)
     within = f", within {why.error:.2g}" if why.error else ""
     yield "score", f"base {why.base_value:+.3f} and the above make {why.score:+.3f}{within}; {why.method}"
-    doubts = {name: value for name, value in why.weights if name.startswith(STANDARD_ERROR)}
-    if doubts:
-        samples = recorded.manifest.explanation_samples
-        errors = joined((name.removeprefix(STANDARD_ERROR), f"±{value:.2g}") for name, value in doubts.items())
-        yield "sampled", f"by at least {samples} permutations; standard errors {errors}"
-    if shown := [pair for pair in why.weights if pair[0] not in doubts]:
-        largest = sorted(shown, key=lambda pair: -pair[1])[:MOST_WEIGHTS]
-        yield "weights", joined((name, f"{weight:.1%}") for name, weight in largest)
+    yield from _weights(why.weights, recorded.manifest.explanation_samples)
     if "probability" in seen:
         yield "foresees", _foresight(recorded.manifest, seen)
     yield "saw", joined((name, f"{value:.6g}") for name, value in signal.features)
@@ -96,6 +87,24 @@ def model_fields(recorded: RecordedModel) -> dict[str, Any]:
 def joined(pairs: Iterable[tuple[str, Any]]) -> str:
     """`rsi 51.9 · atr 0.05`."""
     return " · ".join(f"{name} {value}" for name, value in pairs)
+
+
+def _weights(weights: Features, samples: int) -> Iterable[tuple[str, str]]:
+    """What a model shows of itself, kind by kind, and how exact its sampled contributions are."""
+    kinds: dict[str, list[tuple[str, float]]] = {}
+    for name, weight in weights:
+        kind, _, of = name.partition(".")
+        kinds.setdefault(kind, []).append((of, weight))
+    if doubts := kinds.pop(STANDARD_ERROR, []):
+        errors = joined((of, f"±{value:.2g}") for of, value in doubts)
+        yield "sampled", f"by at least {samples} permutations; standard errors {errors}"
+    for kind, shown in kinds.items():
+        largest = sorted(shown, key=lambda pair: -pair[1])[:MOST_WEIGHTS]
+        yield kind, joined((_bars_ago(of) if kind == ATTENTION else of, f"{weight:.1%}") for of, weight in largest)
+
+
+def _bars_ago(number: str) -> str:
+    return "newest bar" if number == "0" else f"{number} back"
 
 
 def _foresight(manifest: ModelManifest, seen: Mapping[str, float]) -> str:

@@ -20,14 +20,14 @@ def told(model: ServedModel) -> dict[str, str]:
 def test_a_sampled_explanation_is_told_with_its_samples_and_standard_errors():
     details = told(served("tft"))
     assert details["sampled"].startswith("by at least 16 permutations; standard errors momentum ±")
-    assert "standard_error" not in details["weights"]
-    assert "attention.0" in details["weights"] or "selection." in details["weights"]
+    assert "newest bar" in details["attention"]
+    assert "return_1" in details["selection"]
 
 
 def test_a_network_that_shows_nothing_else_has_no_weights_to_tell():
     details = told(served("lstm"))
     assert "sampled" in details
-    assert "weights" not in details
+    assert details.keys().isdisjoint({"selection", "attention"})
 
 
 def test_an_exact_explanation_is_told_without_samples():
