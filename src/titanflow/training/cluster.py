@@ -15,6 +15,7 @@ from titanflow.training.trainer import Progress
 PROGRESS_TOPIC = "titanflow-progress"
 CONNECT_SECONDS = 20
 GIGABYTE = 1_000_000_000
+LOOPBACK = "127.0.0.1"
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -83,9 +84,9 @@ def _client(resources: ResourcesSection, tasks: int) -> Iterator[Any]:
     with (
         tempfile.TemporaryDirectory(prefix="titanflow-dask-") as scratch,
         library.LocalCluster(
-            n_workers=workers_for(resources, tasks), threads_per_worker=1, processes=True, host="127.0.0.1",
-            dashboard_address=None, worker_dashboard_address=None, memory_limit=memory, local_directory=scratch,
-            silence_logs=logging.CRITICAL,
+            n_workers=workers_for(resources, tasks), threads_per_worker=1, processes=True, host=LOOPBACK,
+            dashboard_address=f"{LOOPBACK}:0", scheduler_kwargs={"dashboard": False}, memory_limit=memory,
+            local_directory=scratch, silence_logs=logging.CRITICAL,
         ) as cluster,
         library.Client(cluster) as client,
     ):  # fmt: skip

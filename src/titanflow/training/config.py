@@ -229,6 +229,8 @@ def _explained(model: type[BaseModel], item: ErrorDetails, prefix: str, source: 
         return f"{where} = {item['input']!r} (from {source(name)}): expected {expected}"
     if item["type"] == "extra_forbidden":
         return _unknown(where, [prefix + known for known in names], source(where))
+    if item["type"] == "model_type":
+        return f"{where} = {item['input']!r} (from {source(where)}): expected a section [{where}]"
     return str(item["msg"]).removeprefix("Value error, ")
 
 
