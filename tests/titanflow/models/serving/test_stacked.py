@@ -1,6 +1,6 @@
 """A stack reads its members' calibrated log odds, each from its own part of the features and bars."""
 
-from math import log
+from math import log, tanh
 
 import pytest
 
@@ -31,8 +31,9 @@ def test_members_read_their_own_features_and_bars_of_the_union(members, stack):
         rows = as_rows(window)
         first = members[0].infer(SPY, ((rows[-1][0], rows[-1][1]),))
         second = members[1].infer(SPY, tuple((row[2], row[0], row[3]) for row in rows))
-        odds = [[(log(each.probability / (1 - each.probability)) for each in (first, second))]]
-        expected = stack._scorer._meta.score(SPY, [tuple(next(iter(odds[0])))])
+        odds = [log(each.probability / (1 - each.probability)) for each in (first, second)]
+        # The tiny network: 1.5 times the first bounded log odds and half as much of the second.
+        expected = 1.5 * tanh(odds[0]) + 0.75 * tanh(odds[1])
         assert stack.infer(SPY, rows).score == pytest.approx(expected, abs=1e-5)
 
 
