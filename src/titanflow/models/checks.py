@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
+from typing import TypeVar
 
 import msgspec
 
@@ -23,6 +24,8 @@ from titanflow.errors import ModelError
 from titanflow.signal.features import FEATURE_MEANINGS
 from titanflow.signal.fingerprint import feature_fingerprint
 
+T = TypeVar("T", ModelManifest, ModelReference)
+
 SERVED_BY = {"model.txt": "lightgbm", "model.onnx": "onnxruntime"}
 """Artefact -> the library that serves it."""
 _RELEASE = re.compile(r"\d+(\.\d+)*")
@@ -31,18 +34,12 @@ _SHORT = 12
 
 def read_manifest(content: bytes) -> ModelManifest:
     """A manifest from its bytes. Raises ModelError, naming the field, where it is none."""
-    try:
-        return msgspec.json.decode(content, type=ModelManifest)
-    except msgspec.DecodeError as error:
-        raise ModelError(f"{MANIFEST_FILE} cannot be read: {error}") from error
+    return _decoded(MANIFEST_FILE, content, ModelManifest)
 
 
 def read_reference(content: bytes) -> ModelReference:
     """What the training set looked like, from its bytes. Raises ModelError, naming the field, where it is none."""
-    try:
-        return msgspec.json.decode(content, type=ModelReference)
-    except msgspec.DecodeError as error:
-        raise ModelError(f"{REFERENCE_FILE} cannot be read: {error}") from error
+    return _decoded(REFERENCE_FILE, content, ModelReference)
 
 
 def serving_files(manifest: ModelManifest) -> tuple[str, ...]:
@@ -83,6 +80,13 @@ def byte_faults(digest: str, files: Mapping[str, bytes], *, serving_only: bool =
         return [*changed, *_file_faults(read_manifest(content), files, serving_only)]
     except ModelError as error:
         return [*changed, str(error)]
+
+
+def _decoded(name: str, content: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{name} cannot be read: {error}") from error
 
 
 def _file_faults(manifest: ModelManifest, files: Mapping[str, bytes], serving_only: bool) -> Iterator[str]:

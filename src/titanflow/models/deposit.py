@@ -27,7 +27,7 @@ def model_key(digest: str) -> str:
 
 
 def deposit(client: redis.Redis, registry: Registry, digests: Iterable[str]) -> None:
-    """Lay down the files that decide, of each model; those that are there already stay as they are.
+    """Lay down the files that decide, of each model; the same bytes again where they are there already.
 
     Raises ModelMissingError, and ModelError for one whose files do not fit their hashes.
     """
@@ -54,7 +54,7 @@ def fetch_models(client: redis.Redis, home: Path, started: SessionStarted) -> Mo
             f"{len(missing)} of the {len(digests)} models that decided in this session are missing, in its Redis and "
             f"in {registry.path}: {', '.join(missing)}; copy their folders there"
         )
-    return Loader(lambda digest: files[digest]).load_all(digests)
+    return Loader(lambda digest: files.get(digest) or _files(client, registry, digest)).load_all(digests)
 
 
 def _files(client: redis.Redis, registry: Registry, digest: str) -> dict[str, bytes]:

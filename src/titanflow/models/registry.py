@@ -4,10 +4,7 @@ A folder never changes once it is there; what changes is its stage (`stages`). W
 `checks`, turning them into something that computes is `loading`.
 """
 
-import os
 import re
-import shutil
-import tempfile
 import time
 from collections.abc import Mapping
 from hashlib import sha256
@@ -17,22 +14,18 @@ from typing import NamedTuple
 import msgspec
 
 from titanflow.domain.models import MANIFEST_FILE, ModelFile, ModelManifest, digest_of, manifest_bytes
-from titanflow.errors import InputError, ModelError, ModelMissingError
+from titanflow.errors import ModelError, ModelMissingError
 from titanflow.models.checks import faults, read_manifest
+from titanflow.models.folders import MIN_PREFIX, PREFIX, check_names, write_folder
 from titanflow.models.shipped import SHIPPED
 from titanflow.models.stages import Stage, StageAction, StageChange, StageLog, Stages
 from titanflow.settings.login import login_name
 
 MODELS_FOLDER = "models"
 """Under the home directory."""
-MIN_PREFIX = 8
-"""Fewest hex digits of a digest that name a model."""
 SHORT = 12
 """Hex digits of a digest that people are shown."""
-NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_PREFIX = re.compile(rf"[0-9a-f]{{{MIN_PREFIX},64}}")
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class RegisteredModel(NamedTuple):
@@ -114,7 +107,7 @@ class Registry:
         if any(model.name == name for model in models) or name in self.log.stages().champions:
             return self._of_stage(name, stage or Stage.CHAMPION, models)
         fitting = [model.digest for model in models if model.digest.startswith(reference)]
-        if _PREFIX.fullmatch(reference) and len(fitting) == 1:
+        if PREFIX.fullmatch(reference) and len(fitting) == 1:
             return fitting[0]
         found = f"fits {len(fitting)} models" if len(fitting) > 1 else "is no model"
         raise ModelMissingError(
@@ -128,7 +121,7 @@ class Registry:
         `files` are all but the manifest, whose own list of files is filled in here. The folder appears whole or not at
         all. Raises InputError for a name that cannot be used and ModelError for a model that could not be loaded.
         """
-        _check_names(manifest.name, files)
+        check_names(manifest.name, files)
         described = tuple(
             ModelFile(name=name, sha256=sha256(content).hexdigest(), size=len(content))
             for name, content in sorted(files.items())
@@ -140,7 +133,7 @@ class Registry:
         if digest in self.digests():
             self._refuse_faulty(digest, self.read(digest))
             return digest
-        _write_folder(self.path / digest, contents)
+        write_folder(self.path / digest, contents)
         self._note(StageAction.REGISTER, manifest.name, digest, who, reason)
         return digest
 
@@ -234,42 +227,3 @@ def _change(action: StageAction, name: str, digest: str, who: str, reason: str, 
 
 def _trained_at(model: RegisteredModel) -> int:
     return model.manifest.trained_at if model.manifest else 0
-
-
-def _check_names(name: str, files: Mapping[str, bytes]) -> None:
-    if not NAME.fullmatch(name) or _PREFIX.fullmatch(name):
-        raise InputError(
-            f"{name!r} cannot name a model: expected a letter and up to 39 more of a-z, 0-9, _ and -, "
-            f"that do not look like a digest"
-        )
-    if bad := [each for each in files if not _FILE_NAME.fullmatch(each) or each == MANIFEST_FILE]:
-        raise InputError(f"{bad[0]!r} cannot name a file of a model")
-
-
-def _write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
-    try:
-        draft.chmod(0o755)
-        for name, content in contents.items():
-            with (draft / name).open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        _sync(draft)
-        draft.rename(folder)
-        _sync(folder.parent)
-    except OSError:
-        # Another process may have added the very same bytes in the meantime.
-        if not folder.is_dir():
-            raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

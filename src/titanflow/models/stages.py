@@ -113,7 +113,7 @@ def _read(path: Path) -> Iterable[StageChange]:
     for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(), 1):
         try:
             yield msgspec.json.decode(line, type=StageChange)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ModelError(f"{path}: line {number} is no stage change: {error}; mend or remove that line") from error
 
 

@@ -148,6 +148,15 @@ def test_an_artefact_that_nothing_serves_is_named() -> None:
     assert "model.pickle is not among the manifest's files" in found
 
 
+@pytest.mark.parametrize("name", [MANIFEST_FILE, "reference.json"])
+def test_a_byte_that_is_no_text_is_told_like_any_other_damage(name: str) -> None:
+    place = WHOLE[name].index(b"return_1")
+    spoilt = WHOLE[name][:place] + b"\xff" + WHOLE[name][place + 1 :]
+    found = faults(DIGEST, {**WHOLE, name: spoilt})
+    assert found[0].startswith(f"{name} was changed")
+    assert found[-1].startswith(f"{name} cannot be read: ")
+
+
 @pytest.mark.parametrize("spoil", [lambda _: b"[]", lambda text: text.replace(b'"precision"', b'"precisely"')])
 def test_a_reference_that_cannot_be_read_is_named_even_if_its_hash_fits(spoil: Callable[[bytes], bytes]) -> None:
     files = {**FILES, "reference.json": spoil(FILES["reference.json"])}

@@ -71,11 +71,12 @@ def test_a_line_torn_by_a_crash_does_not_count_and_hinders_nobody(tmp_path: Path
     assert [each.digest for each in log.history()] == ["a", "b"]
 
 
-def test_a_line_that_is_no_change_is_named_with_its_number(tmp_path: Path) -> None:
+@pytest.mark.parametrize("line", [b'{"at": "yesterday"}\n', b"\xff\xfe\n", b"\n"])
+def test_a_line_that_is_no_change_is_named_with_its_number(tmp_path: Path, line: bytes) -> None:
     log = StageLog(tmp_path, tmp_path / "none")
     log.change(lambda _: promotion("a"))
-    with log.path.open("a") as file:
-        file.write('{"at": "yesterday"}\n')
+    with log.path.open("ab") as file:
+        file.write(line)
     with pytest.raises(ModelError, match=rf"{STAGES_FILE}: line 2 is no stage change"):
         log.stages()
 
