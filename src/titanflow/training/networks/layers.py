@@ -32,16 +32,15 @@ class Standardise(nn.Module):
 class GroupedLinear(nn.Module):
     """A dense layer of its own for each variable, all of them in one batched product."""
 
-    def __init__(self, variables: int, inputs: int, outputs: int, *, bias: bool = True) -> None:
+    def __init__(self, variables: int, inputs: int, outputs: int) -> None:
         super().__init__()
         bound = inputs**-0.5
         self.weight = nn.Parameter(torch.empty(variables, inputs, outputs).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(variables, 1, outputs).uniform_(-bound, bound)) if bias else None
+        self.bias = nn.Parameter(torch.empty(variables, 1, outputs).uniform_(-bound, bound))
 
     def forward(self, values: Tensor) -> Tensor:
         """(variables, rows, inputs) -> (variables, rows, outputs)."""
-        product = torch.matmul(values, self.weight)
-        return product if self.bias is None else product + self.bias
+        return torch.baddbmm(self.bias, values, self.weight)
 
 
 class GroupedNorm(nn.Module):

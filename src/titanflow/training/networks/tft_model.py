@@ -41,7 +41,7 @@ class Foresight(NamedTuple):
 
 
 class FutureClock(nn.Module):
-    """What is known of the bars to come: how far ahead each is, and its time of day, turned on from the newest bar's."""
+    """What is known of the bars to come: how far ahead each is, and its time of day."""
 
     turn: Tensor
     ahead: Tensor

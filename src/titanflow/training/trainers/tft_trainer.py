@@ -19,8 +19,10 @@ OUTPUTS = ("score", "selection", "attention")
 
 
 class TFTSettings(LoopSettings):
-    """Hyperparameters of `titanflow train tft`. An epoch takes about ten times as long as the LSTM's."""
+    """Hyperparameters of `titanflow train tft`. Ten times as long a row as the LSTM's, so it takes fewer."""
 
+    window: int = Field(20, ge=2, le=500, description="bars that one inference reads")
+    epoch_rows: int = Field(10_000, ge=1, le=100_000_000, description="rows an epoch at most, drawn anew each time")
     epochs: int = Field(12, ge=1, le=1000, description="epochs at most")
     patience: int = Field(3, ge=1, le=1000, description="epochs without a better early-stop loss before it stops")
     width: int = Field(12, ge=2, le=512, description="width of every layer")
@@ -41,6 +43,7 @@ class TFTTrainer:
 
     kind: ClassVar[str] = "tft"
     Settings: ClassVar[type[TFTSettings]] = TFTSettings
+    libraries: ClassVar[tuple[str, ...]] = ("torch", "onnx", "onnxruntime")
 
     def __init__(self, settings: TFTSettings, resources: Resources | None = None) -> None:
         self.settings = settings

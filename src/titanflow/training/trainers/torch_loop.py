@@ -21,8 +21,8 @@ from titanflow.training.trainers import Resources
 BatchLoss = Callable[[Rows, torch.device], Tensor]
 """Mean loss of some rows: a scalar that knows its gradient."""
 CHECKPOINT_FILE = "epoch.pt"
-JUDGING_BATCH = 2048
-"""Rows at once where no gradient is kept."""
+JUDGING_BATCH = 512
+"""Rows at once where no gradient is kept: more would fall out of a processor's cache."""
 
 
 class LoopSettings(BaseModel):
