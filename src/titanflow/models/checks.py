@@ -117,9 +117,8 @@ def _feature_faults(manifest: ModelManifest) -> Iterator[str]:
     names = [code.name for code in manifest.features]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"feature {name!r} is listed more than once"
-    for code in manifest.features:
-        if code.name == POSITION and manifest.kind == "ppo":
-            continue
+    # The contender's own position, which no code computes from bars, may stand last.
+    for code in manifest.features[:-1] if names[-1:] == [POSITION] else manifest.features:
         if code.name not in FEATURE_MEANINGS:
             yield f"feature {code.name!r} does not exist: this version computes {', '.join(FEATURE_MEANINGS)}"
         else:

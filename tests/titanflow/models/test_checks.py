@@ -110,8 +110,11 @@ def test_a_feature_that_is_listed_twice_is_named() -> None:
     assert any(fault == "feature 'return_1' is listed more than once" for fault in faults_with(features=twice))
 
 
-def test_only_an_agent_reads_its_position() -> None:
-    assert any("'position' does not exist" in fault for fault in faults_with(features=feature("position")))
+def test_the_contenders_own_position_may_only_stand_last() -> None:
+    position = FeatureCode(name="position", fingerprint="")
+    last, first = (*MANIFEST.features, position), (position, *MANIFEST.features)
+    assert not any("'position'" in fault for fault in faults_with(features=last))
+    assert any("feature 'position' does not exist" in fault for fault in faults_with(features=first))
 
 
 @pytest.mark.parametrize(
