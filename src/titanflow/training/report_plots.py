@@ -121,14 +121,11 @@ def beeswarm_plot(explained: Explained, dpi: int = BEESWARM_DPI) -> str:
     with _canvas() as figure:
         panel = figure.subplots()
         known = bool(np.isfinite(explained.values).any())
-        # Ties are spread by a global generator; a report of the same numbers should be the same file.
-        state = np.random.get_state()
-        np.random.seed(0)
-        shap.plots.beeswarm(
-            explanation, max_display=12, show=False, ax=panel, plot_size=None, color_bar=known, s=9,
-            color=None if known else ACCENT,
-        )  # fmt: skip
-        np.random.set_state(state)
+        with _quietly_seeded():
+            shap.plots.beeswarm(
+                explanation, max_display=12, show=False, ax=panel, plot_size=None, color_bar=known, s=9,
+                color=None if known else ACCENT,
+            )  # fmt: skip
         figure.set_size_inches(7.5, 0.9 + 0.3 * min(12, len(explained.names)))
         for axes in figure.axes:
             axes.tick_params(labelsize=9)
@@ -136,6 +133,19 @@ def beeswarm_plot(explained: Explained, dpi: int = BEESWARM_DPI) -> str:
                 drawn.set_rasterized(True)
         panel.set_xlabel("contribution to the raw score", fontsize=9)
         return _svg(figure, dpi)
+
+
+@contextmanager
+def _quietly_seeded() -> Iterator[None]:
+    """For shap: it spreads ties by numpy's global generator, and minds a group of features that has no value."""
+    state = np.random.get_state()
+    np.random.seed(0)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
+        try:
+            yield
+        finally:
+            np.random.set_state(state)
 
 
 @contextmanager
