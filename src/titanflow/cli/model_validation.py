@@ -38,7 +38,7 @@ def validate(
     json: JsonOption = False,
 ) -> None:
     """Score data that begin after a model's training ended, trade the scores, and say whether there is an edge."""
-    check_installed("lightgbm")
+    check_installed()
     from titanflow.models.loading import Loader
     from titanflow.models.registry import Registry
     from titanflow.training.data import DataSpec, load_bars

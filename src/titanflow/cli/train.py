@@ -16,14 +16,7 @@ if TYPE_CHECKING:
     from titanflow.training.run import Trained
 
 NEEDED = ("dask", "distributed", "matplotlib", "pandas", "shap", "sklearn", "ta")
-NEEDED_BY = {
-    "lightgbm": (),
-    "lstm": ("torch", "onnx"),
-    "tft": ("torch", "onnx"),
-    "stack": ("onnx",),
-    "ppo": ("torch", "onnx", "gymnasium", "stable_baselines3"),
-}
-"""Kind -> what its trainer needs besides."""
+"""What training needs whatever the kind."""
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="lightgbm, lstm, tft, stack or ppo.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="lightgbm, lstm, tft, stack, ppo, or one of your own.")],
     data: Annotated[
         list[str] | None,
         typer.Option("--data", metavar="PATH", help="Tape file, or session:NAME[@FIRST-LAST]; may be repeated.",
@@ -82,13 +75,20 @@ def train(
         show(trained)
 
 
-def check_installed(kind: str) -> None:
-    """Raise InputError naming the extra to install where a library that the kind's training needs is not there."""
-    from titanflow.errors import InputError
+def check_installed(kind: str | None = None) -> None:
+    """Raise InputError naming the extra to install where a library that training (this kind) needs is not there.
 
-    if kind not in NEEDED_BY:
-        raise InputError(f"no kind of model is called {kind!r}; expected one of {', '.join(NEEDED_BY)}")
-    missing = [library for library in (*NEEDED, *NEEDED_BY[kind]) if find_spec(library) is None]
+    Raises InputError for a kind that there is not.
+    """
+    from titanflow.errors import InputError
+    from titanflow.training.trainers import trainer_class
+
+    missing = [library for library in NEEDED if find_spec(library) is None]
+    try:
+        if kind is not None:
+            trainer_class(kind)
+    except ModuleNotFoundError as error:
+        missing = list(dict.fromkeys([*missing, str(error.name)]))
     if missing:
         raise InputError(
             f"training needs {', '.join(missing)}, which is not installed: pip install 'titanflow[training]'"

@@ -90,7 +90,7 @@ class ModelManifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     name: str
     """What its successors share: the model's place in the registry, such as `lightgbm`."""
     kind: str
-    """lightgbm, lstm, tft, stack or ppo."""
+    """lightgbm, lstm, tft, stack, ppo, or a kind that was added: what trained it."""
     artefact: str
     """Name of the file that decides: model.txt (LightGBM) or model.onnx."""
     files: tuple[ModelFile, ...]

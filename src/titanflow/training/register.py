@@ -21,6 +21,7 @@ from titanflow.domain.models import (
     ModelReference,
     Thresholds,
 )
+from titanflow.models.checks import SERVED_BY
 from titanflow.models.registry import Registry
 from titanflow.models.serving import serve
 from titanflow.models.serving.calibrated import ServedModel
@@ -33,21 +34,16 @@ from titanflow.training.report_plots import Explained
 from titanflow.training.results import Validation
 from titanflow.training.samples import Rows, Samples
 from titanflow.training.trainer import Fitted, Progress
+from titanflow.training.trainers import trainer_class
 from titanflow.training.validation import out_of_fold
 
 REPORT_FILE = "report.html"
 VALIDATION_FILE = "validation.npz"
-LIBRARIES = {
-    "lightgbm": ("lightgbm", "numpy", "pandas", "ta"),
-    "lstm": ("onnxruntime", "torch", "onnx", "numpy", "pandas", "ta"),
-    "tft": ("onnxruntime", "torch", "onnx", "numpy", "pandas", "ta"),
-    "stack": ("onnxruntime", "scikit-learn", "onnx", "numpy", "pandas", "ta"),
-    "ppo": ("onnxruntime", "torch", "stable-baselines3", "gymnasium", "onnx", "numpy", "pandas", "ta"),
-}
-"""Kind -> the libraries that made the artefact or will serve it."""
+DATA_LIBRARIES = ("numpy", "pandas", "ta")
+"""What makes every model's features."""
 EXPLAINED_ROWS = 200
-EXACT = ("lightgbm",)
-"""Kinds whose explanations need no sampling."""
+EXPLAINED_EXACTLY = ("model.txt",)
+"""Artefacts whose explanations need no sampling."""
 
 
 @dataclass(frozen=True)
@@ -113,9 +109,9 @@ def describe(outcome: Outcome, artefact: str) -> ModelManifest:
         training=outcome.samples.window,
         calibration=outcome.calibration,
         thresholds=outcome.thresholds,
-        explanation_samples=0 if outcome.kind in EXACT else outcome.explanation_samples,
+        explanation_samples=0 if artefact in EXPLAINED_EXACTLY else outcome.explanation_samples,
         seed=outcome.seed,
-        versions=versions_of(outcome.kind),
+        versions=versions_of(outcome.kind, SERVED_BY[artefact]),
         metrics=outcome.validation.metrics,
         has_edge=outcome.validation.has_edge,
         trained_at=time.time_ns(),
@@ -125,9 +121,9 @@ def describe(outcome: Outcome, artefact: str) -> ModelManifest:
     )
 
 
-def versions_of(kind: str) -> dict[str, str]:
-    """Installed versions of the libraries that make and serve a kind."""
-    return {library: version(library) for library in LIBRARIES[kind]}
+def versions_of(kind: str, *serving: str) -> dict[str, str]:
+    """Installed versions of the libraries that make a kind, and of those that serve it."""
+    return {library: version(library) for library in (*serving, *trainer_class(kind).libraries, *DATA_LIBRARIES)}
 
 
 def content_of(outcome: Outcome, manifest: ModelManifest, explained: Explained) -> ReportContent:

@@ -1,7 +1,6 @@
 """The kinds of model that can be trained, each with the class that trains it; imported when it is asked for.
 
-A trainer's class has `kind`, `Settings` (a frozen pydantic model: its hyperparameters with range, default and
-meaning) and is made by `Class(settings, resources)`.
+A trainer's class is what `TrainerClass` describes; docs/models.md adds one in thirty lines.
 """
 
 from dataclasses import dataclass
@@ -40,6 +39,9 @@ class TrainerClass(Protocol):
 
     kind: ClassVar[str]
     Settings: ClassVar[type[BaseModel]]
+    """Its hyperparameters, frozen, each with range, default and meaning: section `model.KIND` of a training file."""
+    libraries: ClassVar[tuple[str, ...]]
+    """Distributions that make its artefact: the manifest holds their versions."""
 
     def __call__(self, settings: Any, resources: Resources = ...) -> Trainer:
         """Make a trainer for one fit."""
@@ -47,7 +49,10 @@ class TrainerClass(Protocol):
 
 
 def trainer_class(kind: str) -> TrainerClass:
-    """The class that trains `kind`. Raises InputError that names the kinds that there are."""
+    """The class that trains `kind`. Raises InputError that names the kinds that there are.
+
+    Raises ModuleNotFoundError where a library that the kind's training needs is not installed.
+    """
     if kind not in TRAINERS:
         raise InputError(f"no kind of model is called {kind!r}; expected one of {', '.join(TRAINERS)}")
     module, _, name = TRAINERS[kind].partition(":")

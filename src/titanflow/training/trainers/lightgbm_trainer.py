@@ -59,6 +59,7 @@ class LightGBMTrainer:
 
     kind: ClassVar[str] = "lightgbm"
     Settings: ClassVar[type[LightGBMSettings]] = LightGBMSettings
+    libraries: ClassVar[tuple[str, ...]] = ("lightgbm",)
     window = 1
 
     def __init__(self, settings: LightGBMSettings | None = None, resources: Resources | None = None) -> None:

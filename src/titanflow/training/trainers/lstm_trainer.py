@@ -28,6 +28,7 @@ class LSTMTrainer:
 
     kind: ClassVar[str] = "lstm"
     Settings: ClassVar[type[LSTMSettings]] = LSTMSettings
+    libraries: ClassVar[tuple[str, ...]] = ("torch", "onnx", "onnxruntime")
 
     def __init__(self, settings: LSTMSettings, resources: Resources | None = None) -> None:
         self.settings = settings

@@ -18,7 +18,10 @@ Step = tuple[str, tuple[str, ...], Mapping[str, Any]]
 
 
 def one_bar_model(features: int, steps: Sequence[Step], constants: Mapping[str, NDArray[np.generic]]) -> bytes:
-    """A chain of operators from `window` float32 [batch, 1, features] to `score` float32 [batch]."""
+    """A chain of operators from `window` float32 [batch, 1, features] to `score` float32 [batch].
+
+    The chain is given [batch, features] and must end with [batch, 1]. 64-bit constants become 32-bit ones.
+    """
     chain: list[Step] = [("Squeeze", ("axis",), {}), *steps, ("Squeeze", ("axis",), {})]
     nodes, value = [], "window"
     for number, (operator, taken, attributes) in enumerate(chain):
@@ -31,10 +34,14 @@ def one_bar_model(features: int, steps: Sequence[Step], constants: Mapping[str, 
         "score",
         [helper.make_tensor_value_info("window", TensorProto.FLOAT, ["batch", 1, features])],
         [helper.make_tensor_value_info("score", TensorProto.FLOAT, ["batch"])],
-        [numpy_helper.from_array(np.ascontiguousarray(tensor), name) for name, tensor in tensors.items()],
+        [numpy_helper.from_array(_single(tensor), name) for name, tensor in tensors.items()],
     )
     model = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="titanflow"
     )
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
+
+
+def _single(tensor: NDArray[np.generic]) -> NDArray[np.generic]:
+    return np.ascontiguousarray(tensor, dtype=np.float32 if tensor.dtype == np.float64 else tensor.dtype)

@@ -100,6 +100,7 @@ class PPOTrainer:
 
     kind: ClassVar[str] = "ppo"
     Settings: ClassVar[type[PPOSettings]] = PPOSettings
+    libraries: ClassVar[tuple[str, ...]] = ("torch", "stable-baselines3", "gymnasium", "onnx", "onnxruntime")
     reads_position: ClassVar[bool] = True
     """Its artefact reads one more feature than the samples have: the position, last."""
     window = 1

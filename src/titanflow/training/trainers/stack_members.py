@@ -11,18 +11,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from titanflow.domain.models import LabelSpec, ModelManifest, TrainingWindow
+from titanflow.domain.models import POSITION, LabelSpec, ModelManifest, TrainingWindow
 from titanflow.errors import InputError
 from titanflow.models.registry import SHORT, RegisteredModel, Registry
 from titanflow.models.stages import Stage
 from titanflow.signal.features import FEATURE_MEANINGS
 from titanflow.training.samples import Samples
+from titanflow.training.trainers import TRAINERS
 
 VALIDATION_FILE = "validation.npz"
 LARGEST_LOGIT = 10.0
 """Calibrated log odds beyond it (a probability of 0.99995) count as much: no member decides alone."""
-MEMBER_KINDS = ("lightgbm", "lstm", "tft")
-"""Kinds that foresee the label from the market alone. An agent's score depends on its own position, too."""
+DEFAULT_MEMBERS = ("lightgbm", "lstm", "tft")
+"""The kinds that ship and foresee the label from the market alone."""
 
 Key = NDArray[np.void]
 _KEY = np.dtype([("instrument", np.int32), ("closed_at", np.int64)])
@@ -79,7 +80,7 @@ def stack_samples(samples: Samples, members: Sequence[Member]) -> Samples:
 def _chosen(registry: Registry, reference: str, target: Target) -> Member:
     models = [model for model in registry.models() if model.name == reference]
     if not models:
-        if reference in MEMBER_KINDS:
+        if reference in TRAINERS:
             raise InputError(
                 f"the stack needs a model {reference!r} and there is none: run `titanflow train {reference} --data …` "
                 f"on the same data first"
@@ -95,7 +96,11 @@ def _chosen(registry: Registry, reference: str, target: Target) -> Member:
 
 def differences(manifest: ModelManifest, target: Target) -> list[str]:
     """What keeps a model from being a member; [] where nothing does."""
-    found = [] if manifest.kind in MEMBER_KINDS else [f"its kind is {manifest.kind}, not {', '.join(MEMBER_KINDS)}"]
+    found = []
+    if any(code.name == POSITION for code in manifest.features):
+        found.append("its score depends on its own position, not on the market alone")
+    if manifest.members:
+        found.append("it is a stack itself")
     compared = (
         ("data", manifest.training.sha256[:SHORT], target.window.sha256[:SHORT]),
         ("bar_seconds", manifest.bar_seconds, target.bar_seconds),

@@ -19,7 +19,7 @@ from titanflow.training.samples import Rows, Samples
 from titanflow.training.trainer import Progress
 from titanflow.training.trainers import Resources
 from titanflow.training.trainers.onnx_graph import ARTEFACT, Step, one_bar_model
-from titanflow.training.trainers.stack_members import LARGEST_LOGIT, MEMBER_KINDS
+from titanflow.training.trainers.stack_members import DEFAULT_MEMBERS, LARGEST_LOGIT
 
 Penalty = Annotated[float, Field(gt=0, le=1_000_000)]
 Floats = NDArray[np.float64]
@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 class StackSettings(Section):
     """Whom it listens to, and how hard it is held back."""
 
-    members: tuple[str, ...] = Field(MEMBER_KINDS, description="models: a name, name@candidate, or part of a digest")
+    members: tuple[str, ...] = Field(DEFAULT_MEMBERS, description="models: a name, name@candidate, or part of a digest")
     penalties: tuple[Penalty, ...] = Field(
         (1e-4, 1e-3, 1e-2, 1e-1), description="L2 penalties a row; the one with the least log loss is taken"
     )
@@ -73,6 +73,7 @@ class StackTrainer:
 
     kind: ClassVar[str] = "stack"
     Settings: ClassVar[type[StackSettings]] = StackSettings
+    libraries: ClassVar[tuple[str, ...]] = ("scikit-learn", "onnx", "onnxruntime")
     window = 1
 
     def __init__(self, settings: StackSettings | None = None, resources: Resources | None = None) -> None:

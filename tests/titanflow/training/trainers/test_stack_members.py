@@ -120,7 +120,7 @@ def test_a_member_that_learned_something_else_is_refused_with_what_differs(
 
 def test_an_agent_is_no_member_since_its_score_depends_on_its_position(home: Path) -> None:
     register(home, *model("agent", "ppo"))
-    with pytest.raises(InputError, match="its kind is ppo, not lightgbm, lstm, tft"):
+    with pytest.raises(InputError, match="its score depends on its own position, not on the market alone"):
         choose_members(Registry(home), ("lightgbm", "agent"), TARGET)
 
 
