@@ -105,7 +105,7 @@ class TrainingRun:
         validation = self._config.validation
         tasks = []
         for number, settings in enumerate(self._plan.candidates):
-            rows = samples.usable(self._trainer(settings).window)
+            rows = samples.usable(self._trainer(settings, Resources()).window)
             folds = walk_forward(
                 samples, rows, validation.folds, embargo_bars=validation.embargo_bars, early_stop=validation.early_stop
             )

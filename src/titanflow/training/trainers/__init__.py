@@ -43,7 +43,7 @@ class TrainerClass(Protocol):
     libraries: ClassVar[tuple[str, ...]]
     """Distributions that make its artefact: the manifest holds their versions."""
 
-    def __call__(self, settings: Any, resources: Resources = ...) -> Trainer:
+    def __call__(self, settings: Any, resources: Resources) -> Trainer:
         """Make a trainer for one fit."""
         ...
 
