@@ -18,6 +18,7 @@ from projections.tables import CURRENT, metadata
 from support.projected_session import COIN, START, command, eventful_session, opening
 from titanflow.domain.events import (
     Event,
+    ModelReplaced,
     OrderApproved,
     OrderCancelled,
     OrderDenied,
@@ -263,6 +264,26 @@ def test_each_audited_event_leaves_one_record_with_its_fields() -> None:
     word, _, fill = (msgspec.json.decode(row["data"]) for row in batch["audit_trail"])
     assert (word["reason"], word["event"]) == ("too\N{REPLACEMENT CHARACTER}hot", "operator")
     assert (fill["event"], fill["price"], fill["order_id"]) == ("order_filled", 100 * SCALE, "a")
+
+
+def test_records_name_the_model_that_decides_by_then() -> None:
+    replaced = ModelReplaced(1, START, "calm", "parent", "child")
+    batch = folded(submitted("a", 5), replaced, filled("a", 5, 100))
+    kinds = [(row["seq"], row["event_type"], row["model_hash"]) for row in batch["audit_trail"]]
+    child = opening().contenders[1].model_hash
+    assert kinds == [(2, "ORDER", child), (3, "MODEL_REPLACED", "parent"), (4, "FILL", "parent")]
+
+
+def test_a_contenders_stage_parent_and_fault_are_told() -> None:
+    calm = msgspec.structs.replace(opening().contenders[1], stage="champion", parent_hash="p", fault="torn\0")
+    started = msgspec.structs.replace(opening(), contenders=(opening().contenders[0], calm))
+    fold = SessionFold()
+    fold.fold(block(1, [started]))
+    rows = {row["contender"]: row for row in fold.drain()["contenders"]}
+    assert [(row["stage"], row["parent_hash"], row["fault"]) for row in rows.values()] == [
+        ("rule", None, None),
+        ("champion", "p", "torn\N{REPLACEMENT CHARACTER}"),
+    ]
 
 
 def test_a_command_for_a_stranger_is_recorded_as_for_nobody() -> None:

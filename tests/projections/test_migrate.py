@@ -29,6 +29,12 @@ FROM pg_constraint con JOIN pg_class rel ON rel.oid = con.conrelid
 WHERE con.connamespace = %s::regnamespace AND con.contype <> 'n' ORDER BY 1, 2
 """
 
+OLDER_ROWS = (
+    "INSERT INTO titanflow.sessions (session_id, seq, at_ns, identity, seed, mode, code_version, provider, source, "
+    "source_sha256) VALUES ('s', 1, 0, 's', 1, 'paper', '0.1.0', 'tape', '', '')",
+    "INSERT INTO titanflow.contenders VALUES ('s', 'calm', 'Calm', 'SMACrossover', '{}', '[]', 60, 'hash')",
+)
+
 
 def declared_constraints(database: str) -> list[tuple[str, ...]]:
     """The constraints as `create_all` makes them, in a schema of its own, named as if they were in ours."""
@@ -70,6 +76,21 @@ def test_a_downgrade_leaves_nothing_and_an_upgrade_brings_all_back(tables: str) 
         assert functions.fetchall() == []
     migrate(tables)
     assert differences(tables) == []
+
+
+def test_rows_of_sessions_before_trained_models_are_those_of_rules(database: str) -> None:
+    upgrade(database, "0001")
+    for row in OLDER_ROWS:
+        run(database, row)
+    migrate(database)
+    assert differences(database) == []
+    with connect(database) as connection:
+        assert connection.execute("SELECT stage, parent_hash, fault FROM titanflow.contenders").fetchall() == [
+            ("rule", None, None)
+        ]
+    downgrade(database, "0001")
+    with connect(database) as connection:
+        assert connection.execute("SELECT contender FROM titanflow.contenders").fetchall() == [("calm",)]
 
 
 def test_the_known_head_is_the_newest_revision() -> None:

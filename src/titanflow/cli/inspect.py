@@ -62,6 +62,7 @@ def sessions(json: JsonOption = False) -> None:
 
 def status(session: SessionArgument = None, json: JsonOption = False) -> None:
     """Show one session: its state, how far each service is, held orders, open positions, dead letters."""
+    from titanflow.cli.progress import model_warnings
     from titanflow.cli.show import event_fields
     from titanflow.cli.summary import observe
     from titanflow.runtime.sessions import describe
@@ -85,6 +86,9 @@ def status(session: SessionArgument = None, json: JsonOption = False) -> None:
                     {"contender": c, "instrument": i, "quantity": decimal_of(q)} for (c, i), q in seen.positions.items()
                 ],
                 "dead_letters": dict(reasons),
+                "faults": seen.faults,
+                "withheld": dict(seen.withheld),
+                "drift": {name: event_fields(measured) for name, measured in seen.drift.items()},
             }
         )
         return
@@ -92,6 +96,10 @@ def status(session: SessionArgument = None, json: JsonOption = False) -> None:
     say("read up to   " + ("  ".join(f"{name} {at:,}" for name, at in services.items()) or "nothing yet"))
     if seen.leaderboard is not None:
         say("contenders   " + "  ".join(f"{s.contender} {s.status}" for s in seen.leaderboard.standings))
+    if seen.withheld:
+        say("withheld     " + "  ".join(f"{contender} {n:,}" for contender, n in seen.withheld.items()))
+    for warning in model_warnings(seen):
+        say(Text(warning, style="yellow"))
     say("dead letters " + ("  ".join(f"{reason} {n:,}" for reason, n in reasons.items()) or "none"))
     _show_open(seen)
 

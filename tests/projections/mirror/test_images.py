@@ -14,7 +14,7 @@ from projections.mirror.images import AUDITED, TRADING, Images
 from support.legacy_contract import AUDIT, CHANNELS, breaches
 from support.mirrored_story import AT, story
 from support.recorded_session import recorded_ledger
-from titanflow.domain.events import Event
+from titanflow.domain.events import Event, ModelReplaced, OrderFilled
 from titanflow.domain.types import SCALE
 
 RECORDED_AT = 1_700_000_000_000_000_000
@@ -203,3 +203,15 @@ def test_a_number_is_an_int_where_whole(units: int, shown: float) -> None:
 def test_moments_are_cut_to_microseconds_never_rounded_up() -> None:
     assert iso(999) == "1970-01-01T00:00:00.000000+00:00"
     assert iso(1_549_895_400_999_999_999) == "2019-02-11T14:30:00.999999+00:00"
+
+
+def test_after_a_model_was_replaced_messages_name_the_one_that_decides() -> None:
+    events = story()
+    (at, fill) = next((at, event) for at, event in enumerate(events) if isinstance(event, OrderFilled))
+    replaced = ModelReplaced(1, AT, fill.contender, "parent", "child")
+    told = [
+        body["model_version"]
+        for _, body in images_of([*events[:at], replaced, fill])
+        if body["seq"] == at + 2 and "model_version" in body
+    ]
+    assert told == ["parent"]

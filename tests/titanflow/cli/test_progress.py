@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 
 from titanflow.cli import progress
-from titanflow.cli.progress import SessionView, operator_hints
+from titanflow.cli.progress import SessionView, model_warnings, operator_hints
+from titanflow.domain.events import FeatureDriftMeasured
 from titanflow.domain.types import TradingStatus
 from titanflow.runtime.observer import Observer
 from titanflow.runtime.supervisor import Health, Service
+
+OPEN = 1_549_895_400_000_000_000
+"""2019-02-11 14:30 UTC."""
 
 
 @pytest.fixture
@@ -66,3 +70,24 @@ def test_a_quiet_run_writes_no_lines(lines: list[str]) -> None:
     with SessionView(run_of(), (0, 100), quiet=True) as view:
         view.refresh()
     assert lines == []
+
+
+def drifted(contender: str, *indices: tuple[str, float]) -> FeatureDriftMeasured:
+    return FeatureDriftMeasured(2, OPEN, contender, OPEN, 240, indices, indices[0][1] >= 0.25, "h")
+
+
+def test_what_is_wrong_with_models_is_a_warning_and_a_line_once(
+    lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_of()
+    view = SessionView(run, (0, 100), quiet=False)
+    run.observer.faults = {"lstm": "model ab12: model.onnx was changed"}
+    run.observer.drift = {"tft": drifted("tft", ("rsi", 0.31), ("return_1", 0.1)), "ppo": drifted("ppo", ("rsi", 0.2))}
+    fault, drift = model_warnings(run.observer)
+    assert fault == "lstm is faulty and does not compete: model ab12: model.onnx was changed"
+    assert drift == "tft: features unlike its training since 2019-02-11 14:30:00: rsi 0.31"
+    for now in (100.0, 110.0):
+        monkeypatch.setattr(progress.time, "monotonic", lambda now=now: now)
+        view.refresh()
+    assert lines.count(fault) == lines.count(drift) == 1
+    assert sum("withheld 0" in line for line in lines) == 2

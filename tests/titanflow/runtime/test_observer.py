@@ -2,12 +2,14 @@
 
 from collections import Counter
 
+import msgspec
 import pytest
 import redis
 
-from support.projected_session import CONTENDERS, eventful_session
+from support.projected_session import CONTENDERS, eventful_session, opening
 from support.short_session import write_session
 from titanflow.domain.events import (
+    FeatureDriftMeasured,
     KillSwitchTripped,
     LeaderboardPublished,
     OrderApproved,
@@ -15,10 +17,11 @@ from titanflow.domain.events import (
     OrderFilled,
     OrderHeld,
     SessionStarted,
+    SignalWithheld,
     TickReceived,
     tag_of,
 )
-from titanflow.domain.types import Side
+from titanflow.domain.types import Side, WithheldReason
 from titanflow.runtime.observer import Observer
 
 
@@ -68,3 +71,22 @@ def test_it_shows_the_last_standings_and_every_trip(observer: Observer) -> None:
     events = eventful_session()
     assert observer.leaderboard == [event for event in events if isinstance(event, LeaderboardPublished)][-1]
     assert observer.tripped == [event for event in events if isinstance(event, KillSwitchTripped)]
+
+
+def test_it_knows_faulty_models_what_they_withhold_and_how_their_features_drift(
+    redis_client: redis.Redis, session_id: str
+) -> None:
+    faulty, *others = opening().contenders
+    started = msgspec.structs.replace(
+        opening(), contenders=(msgspec.structs.replace(faulty, fault="model.txt was changed"), *others)
+    )
+    silent, name = others[0].id, faulty.id
+    withheld = SignalWithheld(1, 2, silent, "A.X", Side.BUY, WithheldReason.STALE, (), "h")
+    older, newer = (FeatureDriftMeasured(1, at, silent, 0, 200, (("rsi", 0.1),), False, "h") for at in (3, 4))
+    ledger = write_session(redis_client, session_id, [started, withheld, older, withheld, newer])
+    seen = Observer()
+    for block in ledger.read():
+        seen.feed(block)
+    assert seen.faults == {name: "model.txt was changed"}
+    assert seen.withheld == {silent: 2}
+    assert seen.drift == {silent: newer}
