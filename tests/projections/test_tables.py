@@ -77,7 +77,10 @@ WRONG = [
     ("sessions_end_check", "UPDATE sessions SET ended_at_ns = NULL"),
     ("sessions_mode_check", "UPDATE sessions SET mode = 'play'"),
     ("settings_session_id_fkey", "INSERT INTO settings VALUES ('nowhere', 'a', '1')"),
-    ("contenders_session_id_fkey", "INSERT INTO contenders VALUES ('nowhere', 'a', 'A', 's', '{}', '[]', 0, '', 'rule')"),
+    (
+        "contenders_session_id_fkey",
+        "INSERT INTO contenders VALUES ('nowhere', 'a', 'A', 's', '{}', '[]', 0, '', 'rule')",
+    ),
     ("instruments_increments_check", "UPDATE instruments SET price_increment = 0"),
     ("checkpoints_seq_check", "UPDATE checkpoints SET seq = -1"),
     ("checkpoints_recorded_at_check", "UPDATE checkpoints SET recorded_at_ns = NULL"),
