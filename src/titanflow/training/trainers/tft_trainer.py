@@ -19,7 +19,7 @@ OUTPUTS = ("score", "selection", "attention")
 
 
 class TFTSettings(LoopSettings):
-    """Hyperparameters of `titanflow train tft`. Ten times as long a row as the LSTM's, so it takes fewer."""
+    """Hyperparameters of `titanflow train tft`. A row costs about ten times the LSTM's, hence less of all."""
 
     window: int = Field(20, ge=2, le=500, description="bars that one inference reads")
     epoch_rows: int = Field(10_000, ge=1, le=100_000_000, description="rows an epoch at most, drawn anew each time")
