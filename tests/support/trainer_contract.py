@@ -68,7 +68,8 @@ def assert_scores_are_those_of_the_artefact(trainer: TrainerClass, fitted: Fitte
         NativeBooster(content, names) if name == "model.txt" else OnnxSession(content, bars, names, SAMPLES.instruments)
     )
     scores = fitted.scores(SAMPLES, rows)
-    assert (scores.shape, scores.dtype) == ((len(rows),), np.float64)
+    assert scores.shape == (len(rows),)
+    assert scores.dtype == np.float64
     assert np.isfinite(scores).all()
     for number, instrument in enumerate(SAMPLES.instruments):
         own = SAMPLES.instrument[rows] == number
@@ -94,14 +95,15 @@ def another_future(samples: Samples, last: int) -> Samples:
     def changed(array: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
         return np.where(other.reshape(-1, *[1] * (array.ndim - 1)), values, array).astype(array.dtype)
 
-    prices = {name: changed(getattr(samples, name), getattr(samples, name) * 1.5) for name in ("open", "high", "low")}
     return replace(
         samples,
         features=changed(samples.features, -samples.features),
+        open=changed(samples.open, samples.open * 1.5),
+        high=changed(samples.high, samples.high * 1.5),
+        low=changed(samples.low, samples.low * 1.5),
         close=changed(samples.close, samples.close * 1.5),
         label=changed(samples.label, np.where(samples.label >= 0, 1 - samples.label, samples.label)),
         forward_return=changed(samples.forward_return, -samples.forward_return),
-        **prices,
     )
 
 

@@ -124,6 +124,23 @@ def test_an_agent_is_no_member_since_its_score_depends_on_its_position(home: Pat
         choose_members(Registry(home), ("lightgbm", "agent"), TARGET)
 
 
+def test_a_model_of_a_kind_that_was_added_may_be_a_member(home: Path) -> None:
+    manifest, files = model("plain", "lstm", seed=5)
+    register(home, msgspec.structs.replace(manifest, kind="logistic"), files)
+    assert [member.name for member in choose_members(Registry(home), ("lightgbm", "plain"), TARGET)] == [
+        "lightgbm",
+        "plain",
+    ]
+
+
+def test_a_stack_is_no_member_of_another(home: Path) -> None:
+    manifest, files = model("tower", seed=6)
+    members = tuple(found.digest for found in Registry(home).models())
+    register(home, msgspec.structs.replace(manifest, members=members), files)
+    with pytest.raises(InputError, match="differs: it is a stack itself"):
+        choose_members(Registry(home), ("lightgbm", "tower"), TARGET)
+
+
 def test_one_model_alone_or_named_twice_is_no_stack(home: Path) -> None:
     for references in (("lightgbm",), ("lightgbm", "lightgbm@candidate")):
         with pytest.raises(InputError, match="two or more models, each named once"):
