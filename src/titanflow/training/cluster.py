@@ -2,10 +2,12 @@
 
 import logging
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
 from titanflow.errors import InputError
@@ -81,13 +83,27 @@ def _client(resources: ResourcesSection, tasks: int) -> Iterator[Any]:
             yield client
         return
     memory = int(resources.memory_gb * GIGABYTE) if resources.memory_gb else "auto"
-    with (
-        tempfile.TemporaryDirectory(prefix="titanflow-dask-") as scratch,
-        library.LocalCluster(
-            n_workers=workers_for(resources, tasks), threads_per_worker=1, processes=True, host=LOOPBACK,
-            dashboard_address=f"{LOOPBACK}:0", scheduler_kwargs={"dashboard": False}, memory_limit=memory,
-            local_directory=scratch, silence_logs=logging.CRITICAL,
-        ) as cluster,
-        library.Client(cluster) as client,
-    ):  # fmt: skip
-        yield client
+    with tempfile.TemporaryDirectory(prefix="titanflow-dask-") as scratch:
+        with _children_deaf_to_interrupts():
+            cluster = library.LocalCluster(
+                n_workers=workers_for(resources, tasks), threads_per_worker=1, processes=True, host=LOOPBACK,
+                dashboard_address=f"{LOOPBACK}:0", scheduler_kwargs={"dashboard": False}, memory_limit=memory,
+                local_directory=scratch, silence_logs=logging.CRITICAL,
+            )  # fmt: skip
+        with cluster, library.Client(cluster) as client:
+            yield client
+
+
+@contextmanager
+def _children_deaf_to_interrupts() -> Iterator[None]:
+    """Ctrl-C reaches a terminal's whole process group: this process ends the others, none of which need say anything.
+
+    A blocked signal is blocked in the threads and processes that are begun meanwhile, and comes here afterwards.
+    """
+    # Python's tracker of shared resources, begun by the first child, would lift the block on its way.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -31,6 +31,8 @@ _STYLE: dict[Any, Any] = {
     "xtick.major.size": 0, "ytick.major.size": 0, "font.sans-serif": ["DejaVu Sans"],
 }  # fmt: skip
 BASELINE_COLOURS = {"buy_and_hold": SECOND, "sma_crossover": THIRD, "flat": MUTED}
+POINTS = "#3f8fe0"
+"""Points of a picture within a plot, whose colour no page can change: to be seen on light and dark."""
 BEESWARM_DPI = 110
 MAX_POINTS = 400
 """Points of one line: more than a screen shows."""
@@ -124,7 +126,7 @@ def beeswarm_plot(explained: Explained, dpi: int = BEESWARM_DPI) -> str:
         with _quietly_seeded():
             shap.plots.beeswarm(
                 explanation, max_display=12, show=False, ax=panel, plot_size=None, color_bar=known, s=9,
-                color=None if known else ACCENT,
+                color=None if known else POINTS,
             )  # fmt: skip
         figure.set_size_inches(7.5, 0.9 + 0.3 * min(12, len(explained.names)))
         for axes in figure.axes:

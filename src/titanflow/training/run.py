@@ -13,6 +13,7 @@ from pydantic import BaseModel
 import titanflow
 from titanflow.domain.models import LabelSpec, ModelManifest
 from titanflow.errors import InputError
+from titanflow.models.folders import check_names
 from titanflow.models.registry import Registry
 from titanflow.signal.fingerprint import feature_fingerprint
 from titanflow.training.config import Plan, TrainingConfig
@@ -61,7 +62,11 @@ class TrainingRun:
     def __init__(
         self, plan: Plan, sources: tuple[str, ...], home: Path, open_ledger: OpenLedger, progress: Progress
     ) -> None:
-        """`sources` as `--data` names them; `home` holds the registry and what a run has finished."""
+        """`sources` as `--data` names them; `home` holds the registry and what a run has finished.
+
+        Raises InputError for a name that no model may have: better now than when it is to be registered.
+        """
+        check_names(plan.name, {})
         self._plan = plan
         self._config = plan.config
         self._sources = sources
