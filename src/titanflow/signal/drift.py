@@ -17,6 +17,8 @@ HOUR_NANOS = 3_600 * NANOS_PER_SECOND
 MIN_ROWS = 200
 """Fewer rows say nothing: then the count goes on until there are as many."""
 DRIFT_LIMIT = 0.25
+UNMEASURED = frozenset({"time_sin", "time_cos", POSITION})
+"""No features of the market: an hour has its own time of day, so these would drift at every hour."""
 SMALLEST_SHARE = Decimal("0.0001")
 """Stands for the share of an empty bin, whose logarithm would be infinite."""
 _PRECISION = Context(prec=28)
@@ -33,7 +35,9 @@ class FeatureDrift:
     def watch(self, model: LearnedModel) -> None:
         """Hold against `model` from now on, and start counting anew."""
         self._model_hash = model.digest
-        self._features = tuple(feature for feature in model.reference.features if feature.name != POSITION)
+        self._features = tuple(
+            (place, feature) for place, feature in enumerate(model.reference.features) if feature.name not in UNMEASURED
+        )
         self._start()
 
     def count(self, at: Nanos, row: FeatureRow) -> None:
@@ -42,16 +46,16 @@ class FeatureDrift:
             self._since = at
             self._due = at - at % HOUR_NANOS + HOUR_NANOS
         self._rows += 1
-        for counts, feature, value in zip(self._counts, self._features, row, strict=True):
-            counts[bisect_right(feature.edges, value)] += 1
+        for counts, (place, feature) in zip(self._counts, self._features, strict=True):
+            counts[bisect_right(feature.edges, row[place])] += 1
 
     def measured(self, seq: int, at: Nanos) -> FeatureDriftMeasured | None:
         """What was counted, once the hour is over and there is enough of it; the next count starts from nothing."""
-        if self._rows < MIN_ROWS or at < self._due:
+        if self._rows < MIN_ROWS or at < self._due or not self._features:
             return None
         indices = [
             (feature.name, stability_index(counts, feature.shares))
-            for counts, feature in zip(self._counts, self._features, strict=True)
+            for counts, (_, feature) in zip(self._counts, self._features, strict=True)
         ]
         indices.sort(key=lambda pair: (-pair[1], pair[0]))
         drift = FeatureDriftMeasured(
@@ -68,7 +72,7 @@ class FeatureDrift:
         return drift
 
     def _start(self) -> None:
-        self._counts = [[0] * len(feature.shares) for feature in self._features]
+        self._counts = [[0] * len(feature.shares) for _, feature in self._features]
         self._rows = 0
         self._since = self._due = 0
 

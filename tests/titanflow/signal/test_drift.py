@@ -105,6 +105,23 @@ def test_the_position_is_no_feature_of_the_market() -> None:
     assert {name for name, _ in measured.indices} == {"return_1", "rsi"}
 
 
+def test_the_time_of_day_is_never_measured() -> None:
+    drift = drift_of("time_sin", "return_1", "time_cos")
+    for number in range(MIN_ROWS):
+        drift.count(NINE, (0.99, float(number % 4) - 1.5, 0.99))
+    measured = drift.measured(1, NINE + HOUR_NANOS)
+    assert measured is not None
+    assert measured.indices == (("return_1", 0.0),)
+    assert not measured.drifted
+
+
+def test_a_model_that_reads_nothing_but_the_clock_is_not_measured() -> None:
+    drift = drift_of("time_sin")
+    for _ in range(MIN_ROWS):
+        drift.count(NINE, (0.99,))
+    assert drift.measured(1, NINE + HOUR_NANOS) is None
+
+
 def test_another_model_is_another_count() -> None:
     drift, other = drift_of("return_1"), ScriptedModel(lambda row: surely(0.5), features=("rsi",))
     for _ in range(MIN_ROWS):
