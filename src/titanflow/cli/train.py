@@ -38,6 +38,10 @@ def train(
     name: Annotated[
         str, typer.Option(metavar="NAME", help="Name in the registry; none: the kind.", show_default=False)
     ] = "",
+    bar_seconds: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Length of a bar; none: the tape's own, 60 for ticks.", show_default=False),
+    ] = None,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of everything random.")] = 7,
     device: Annotated[str | None, typer.Option(metavar="auto|cpu|cuda", help="Where networks are trained.")] = None,
     workers: Annotated[
@@ -59,7 +63,12 @@ def train(
     place = arrive(assignments=assignments)
     if not data:
         raise InputError("no data to learn from: give --data PATH or --data session:NAME; it may be repeated")
-    flags = {"resources.device": device, "resources.workers": workers, "resources.dask": dask}
+    flags = {
+        "data.bar_seconds": bar_seconds,
+        "resources.device": device,
+        "resources.workers": workers,
+        "resources.dask": dask,
+    }
     plan = load_plan(kind, training, flags, seed=seed, name=name)
     with TrainingView() as view:
         run = TrainingRun(plan, tuple(data), place.settings.home, _ledgers(place), view.progress)
@@ -157,7 +166,7 @@ def result_of(trained: "Trained") -> dict[str, Any]:
         "folds": [_record(fold) for fold in validation.folds],
         "folds_run": trained.folds,
         "folds_resumed": trained.resumed_folds,
-        "bytes": sum(file.size for file in manifest.files),
+        "size_bytes": sum(file.size for file in manifest.files),
         "report": str(trained.report),
     }
 

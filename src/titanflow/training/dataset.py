@@ -55,7 +55,8 @@ def bar_frame(bars: Bars) -> pd.DataFrame:
 
 def default_features(data: BarData) -> tuple[str, ...]:
     """All features, but the spread only where every row that could be learned from knows it."""
-    quoted = all(not np.isnan(bars.spread[WARM_UP_BARS:]).any() for bars in data.bars.values())
+    spreads = np.concatenate([bars.spread[WARM_UP_BARS:] for bars in data.bars.values()])
+    quoted = len(spreads) > 0 and not np.isnan(spreads).any()
     return tuple(name for name in BATCH_FEATURES if quoted or name != SPREAD)
 
 
@@ -80,7 +81,7 @@ def build_samples(
     if not len(samples.usable(1)):
         raise InputError(
             f"data {data.window.source}: none of {len(samples.close):,} bars of {data.bar_seconds} s knows all of "
-            f"{', '.join(features)} and its label; give more bars, a shorter horizon, or fewer features"
+            f"{', '.join(features)} and its label; give more or shorter bars, a shorter horizon, or fewer features"
         )
     return samples
 

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from titanflow.errors import InputError, SettingsError
+from titanflow.settings import shown
 from titanflow.settings.names import allowed_values, field_of, setting_names
 from titanflow.training.config import Plan, TrainingConfig, load_plan
 from titanflow.training.trainers import TRAINERS, trainer_class
+
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 def plan_of(tmp_path: Path, text: str, kind: str = "lightgbm", **flags: object) -> Plan:
@@ -93,3 +96,15 @@ def test_an_unknown_kind_is_refused_with_those_that_there_are() -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"nowhere.toml: cannot be read"):
         load_plan("lightgbm", tmp_path / "nowhere.toml")
+
+
+def test_the_documentation_lists_every_setting_as_it_is() -> None:
+    sections = [(TrainingConfig, ""), *((trainer_class(kind).Settings, f"model.{kind}.") for kind in TRAINERS)]
+    rows = []
+    for model, prefix in sections:
+        for name in setting_names(model):
+            field = field_of(name, model)
+            default = shown(field.get_default(call_default_factory=True))
+            rows.append(f"| `{prefix}{name}` | {default} | {allowed_values(name, model)} | {field.description} |")
+    lines = (REPOSITORY / "docs" / "training_settings.md").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith("| `")] == rows
