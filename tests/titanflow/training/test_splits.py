@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.tiny_samples import MINUTE, tiny_samples
@@ -17,7 +17,7 @@ from titanflow.training.splits import part, walk_forward
 def worlds(draw: st.DrawFn) -> Samples:
     """Samples with holes, days, several instruments and labels of any length."""
     samples = tiny_samples(
-        draw(st.integers(60, 200)),
+        draw(st.integers(200, 400)),
         instruments=("A.X", "B.X", "C.X")[: draw(st.integers(1, 3))],
         horizon=draw(st.integers(1, 12)),
         unknown=draw(st.integers(0, 20)),
@@ -37,7 +37,8 @@ def test_walk_forward_never_lets_the_future_teach(samples: Samples, folds: int, 
     try:
         made = walk_forward(samples, rows, folds, embargo_bars=embargo)
     except InputError:
-        assume(False)
+        assert folds > 1 or embargo > 0  # refused where too little is left to teach: nothing to prove
+        return
     tested: list[int] = []
     for fold in made:
         begins = samples.closed_at[fold.test].min()
