@@ -68,9 +68,12 @@ def stack_inputs(members: Sequence[Member]) -> tuple[tuple[str, ...], int]:
 
 
 def stack_samples(samples: Samples, members: Sequence[Member]) -> Samples:
-    """The same rows with each member's calibrated, out-of-fold log odds for features; NaN where one said nothing.
+    """The same rows with each member's log odds, scored out of fold, for features; NaN where one said nothing.
 
-    Raises InputError where a member's scores are of no row of these, or its labels are not these rows' labels.
+    Every score goes through the member's one calibration, as in a session. Each fold's own would put folds on scales
+    that differ a thousandfold. It adds no knowledge of later labels: one slope and one intercept for a whole column
+    change nothing for a stack that standardises. Raises InputError where a member's scores are of no row of these, or
+    its labels are not these rows' labels.
     """
     columns = [_logits(samples, member) for member in members]
     names = tuple(f"{member.name} {member.digest[:SHORT]}" for member in members)
@@ -135,7 +138,7 @@ def _logits(samples: Samples, member: Member) -> NDArray[np.float64]:
         known = np.isin(said["instrument"], samples.instruments)
         place = np.searchsorted(samples.instruments, said["instrument"][known])
         theirs = _keys(place, said["closed_at"][known])
-        probability, label = said["probability"][known].astype(np.float64), said["label"][known]
+        score, label = said["score"][known].astype(np.float64), said["label"][known]
     ours = _keys(samples.instrument, samples.closed_at)
     _, rows, entries = np.intersect1d(ours, theirs, assume_unique=True, return_indices=True)
     if not len(rows):
@@ -147,8 +150,8 @@ def _logits(samples: Samples, member: Member) -> NDArray[np.float64]:
             f"train it again on the same data"
         )
     logits = np.full(len(ours), np.nan)
-    with np.errstate(divide="ignore"):
-        odds = np.log(probability[entries]) - np.log1p(-probability[entries])
+    calibration = member.manifest.calibration
+    odds = calibration.slope * score[entries] + calibration.intercept
     logits[rows] = np.clip(odds, -LARGEST_LOGIT, LARGEST_LOGIT)
     return logits
 

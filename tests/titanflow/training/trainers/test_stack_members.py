@@ -165,16 +165,29 @@ def test_a_row_has_each_members_log_odds_or_none_where_it_was_not_tested(home: P
                 (np.array(SAMPLES.instruments)[SAMPLES.instrument] == said["instrument"][entry])
                 & (SAMPLES.closed_at == said["closed_at"][entry])
             )
-            odds = np.log(said["probability"][entry] / (1 - said["probability"][entry]))
+            calibration = member.manifest.calibration
+            odds = calibration.slope * said["score"][entry] + calibration.intercept
             assert samples.features[row, column] == pytest.approx(odds)
     assert np.isnan(samples.features[:FROM_ROW]).all()
     assert len(samples.usable(1)) == len(np.load(io.BytesIO(members[0].validation))["label"])
 
 
-def test_a_certain_probability_is_the_largest_log_odds(home: Path) -> None:
+def test_every_fold_is_on_the_scale_of_a_session_however_its_own_calibration_stretched_it(home: Path) -> None:
     members = choose_members(Registry(home), ("lightgbm", "lstm"), TARGET)
     said = dict(np.load(io.BytesIO(members[0].validation)))
-    said["probability"] = said["label"].astype(np.float64)
+    said["probability"] = 0.5 + (said["probability"] - 0.5) * np.where(
+        said["closed_at"] > np.median(said["closed_at"]), 1.0, 1e-3
+    )
+    file = io.BytesIO()
+    np.savez(file, **said)
+    samples = stack_samples(SAMPLES, (members[0]._replace(validation=file.getvalue()), members[1]))
+    assert np.array_equal(samples.features, stack_samples(SAMPLES, members).features, equal_nan=True)
+
+
+def test_a_score_beyond_all_doubt_is_the_largest_log_odds(home: Path) -> None:
+    members = choose_members(Registry(home), ("lightgbm", "lstm"), TARGET)
+    said = dict(np.load(io.BytesIO(members[0].validation)))
+    said["score"] = 1e6 * (2.0 * said["label"] - 1.0)
     file = io.BytesIO()
     np.savez(file, **said)
     samples = stack_samples(SAMPLES, (members[0]._replace(validation=file.getvalue()), members[1]))
