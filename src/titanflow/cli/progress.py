@@ -28,7 +28,6 @@ from titanflow.domain.types import Nanos, TradingStatus
 from titanflow.runtime.logs import configure_logging
 from titanflow.runtime.observer import Observer
 from titanflow.runtime.supervisor import Health
-from titanflow.signal.drift import DRIFT_LIMIT
 
 if TYPE_CHECKING:
     from titanflow.runtime.session_run import SessionRun
@@ -201,7 +200,7 @@ def model_warnings(seen: Observer) -> list[str]:
     """What is wrong with trained models: those that could not be loaded, and those whose features have drifted."""
     warnings = [f"{contender} is faulty and does not compete: {fault}" for contender, fault in seen.faults.items()]
     for contender, measured in seen.drift.items():
-        drifted = [f"{name} {index:.2f}" for name, index in measured.indices if index >= DRIFT_LIMIT]
+        drifted = [f"{name} {index:.2f}" for name, index in measured.indices if name in measured.beyond]
         if drifted:
             since = to_second(measured.since)
             warnings.append(f"{contender}: features unlike its training since {since}: {', '.join(drifted)}")

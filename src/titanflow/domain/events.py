@@ -213,10 +213,12 @@ class FeatureDriftMeasured(Event, tag="feature_drift", frozen=True, array_like=T
     rows: int
     """Bars, of all the contender's instruments, that were counted."""
     indices: Features
-    """(feature, index), largest first: below 0.1 stable, from 0.25 on drifted."""
+    """(feature, index), largest first: below 0.1 stable."""
     drifted: bool
-    """Whether some index is past the limit."""
+    """Whether some feature is beyond its limit."""
     model_hash: str
+    beyond: tuple[str, ...] = ()
+    """The features with an index of 0.25 or more, and more than any hour of the training had; largest first."""
 
 
 class ModelReplaced(Event, tag="model_replaced", frozen=True, array_like=True, gc=False):

@@ -133,6 +133,8 @@ class FeatureReference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Inner edges of its quantile bins, ascending."""
     shares: tuple[float, ...]
     """Share of the training rows in each bin: one more than edges."""
+    usual_drift: float = 0.0
+    """Largest population stability index of any hour of the training rows themselves; 0 where none was measured."""
 
 
 class ModelReference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

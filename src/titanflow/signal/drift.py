@@ -1,7 +1,9 @@
 """Feature drift: an hour of a contender's live features held against its model's training set. Warns; decides nothing.
 
 The measure is the population stability index: sum over the bins of (live - trained) * ln(live / trained) of their
-shares (Siddiqi 2006, Credit Risk Scorecards, chapter 9, with its customary limits of 0.1 and 0.25).
+shares (Siddiqi 2006, Credit Risk Scorecards, chapter 9, with its customary limits of 0.1 and 0.25). Those limits are
+for independent rows. The bars of one hour are much alike, so that most hours of the training itself lie beyond them: a
+feature has drifted where its index is also larger than in every such hour.
 """
 
 from bisect import bisect_right
@@ -17,6 +19,7 @@ HOUR_NANOS = 3_600 * NANOS_PER_SECOND
 MIN_ROWS = 200
 """Fewer rows say nothing: then the count goes on until there are as many."""
 DRIFT_LIMIT = 0.25
+"""No feature has drifted below it, however quiet its training was."""
 UNMEASURED = frozenset({"time_sin", "time_cos", POSITION})
 """No features of the market: an hour has its own time of day, so these would drift at every hour."""
 SMALLEST_SHARE = Decimal("0.0001")
@@ -58,6 +61,8 @@ class FeatureDrift:
             for counts, (_, feature) in zip(self._counts, self._features, strict=True)
         ]
         indices.sort(key=lambda pair: (-pair[1], pair[0]))
+        usual = {feature.name: feature.usual_drift for _, feature in self._features}
+        beyond = tuple(name for name, index in indices if index >= DRIFT_LIMIT and index > usual[name])
         drift = FeatureDriftMeasured(
             cause=seq,
             at=at,
@@ -65,8 +70,9 @@ class FeatureDrift:
             since=self._since,
             rows=self._rows,
             indices=tuple(indices),
-            drifted=indices[0][1] >= DRIFT_LIMIT,
+            drifted=bool(beyond),
             model_hash=self._model_hash,
+            beyond=beyond,
         )
         self._start()
         return drift

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from sklearn.covariance import LedoitWolf
 
 from titanflow.domain.models import FeatureReference, ModelReference
+from titanflow.signal.drift import HOUR_NANOS, MIN_ROWS, stability_index
 from titanflow.training.samples import Rows, Samples
 
 BINS = 10
@@ -29,8 +30,9 @@ def reference_of(samples: Samples, rows: Rows, window: int, seed: int, base_valu
     precision: Floats = LedoitWolf(assume_centered=True).fit(standard).precision_
     limit = float(np.percentile(distances(standard, precision), LIMIT_PERCENTILE))
     columns = zip(samples.feature_names, mean.tolist(), deviation.tolist(), values.T, strict=True)
+    hours = hours_of(samples.closed_at[rows])
     return ModelReference(
-        features=tuple(_feature(name, centre, spread, column) for name, centre, spread, column in columns),
+        features=tuple(_feature(name, centre, spread, column, hours) for name, centre, spread, column in columns),
         precision=tuple(tuple(row) for row in precision.tolist()),
         distance_limit=limit,
         background=background_of(samples, rows, window, seed),
@@ -52,13 +54,33 @@ def background_of(samples: Samples, rows: Rows, window: int, seed: int) -> tuple
     return tuple(tuple(tuple(map(_rounded, row)) for row in one) for one in windows.tolist())
 
 
-def _feature(name: str, mean: float, deviation: float, values: Floats) -> FeatureReference:
+def hours_of(closed_at: Rows) -> list[Rows]:
+    """Places of the rows of each hour, as a session counts them: hours with too few rows are counted on."""
+    order = np.argsort(closed_at, kind="stable")
+    # A bar that ends with the hour is of the hour that ends.
+    _, begins = np.unique((closed_at[order] - 1) // HOUR_NANOS, return_index=True)
+    hours, waiting = [], np.zeros(0, dtype=np.int64)
+    for hour in np.split(order, begins[1:]):
+        waiting = np.concatenate((waiting, hour))
+        if len(waiting) >= MIN_ROWS:
+            hours.append(waiting)
+            waiting = waiting[:0]
+    return hours
+
+
+def _feature(name: str, mean: float, deviation: float, values: Floats, hours: list[Rows]) -> FeatureReference:
     """Bin i holds the values from edge i - 1 (included) up to edge i: `bisect_right(edges, value)`."""
     edges = np.unique(np.quantile(values, np.arange(1, BINS) / BINS))
-    counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
-    shares = (counts / len(values)).tolist()
+    bins = np.searchsorted(edges, values, side="right")
+    shares = (np.bincount(bins, minlength=len(edges) + 1) / len(values)).tolist()
+    counted = (np.bincount(bins[hour], minlength=len(edges) + 1).tolist() for hour in hours)
     return FeatureReference(
-        name=name, mean=mean, deviation=deviation, edges=tuple(edges.tolist()), shares=tuple(shares)
+        name=name,
+        mean=mean,
+        deviation=deviation,
+        edges=tuple(edges.tolist()),
+        shares=tuple(shares),
+        usual_drift=max((stability_index(counts, shares) for counts in counted), default=0.0),
     )
 
 

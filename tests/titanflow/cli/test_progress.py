@@ -73,7 +73,8 @@ def test_a_quiet_run_writes_no_lines(lines: list[str]) -> None:
 
 
 def drifted(contender: str, *indices: tuple[str, float]) -> FeatureDriftMeasured:
-    return FeatureDriftMeasured(2, OPEN, contender, OPEN, 240, indices, indices[0][1] >= 0.25, "h")
+    beyond = tuple(name for name, index in indices if index >= 0.25)
+    return FeatureDriftMeasured(2, OPEN, contender, OPEN, 240, indices, bool(beyond), "h", beyond)
 
 
 def test_what_is_wrong_with_models_is_a_warning_and_a_line_once(

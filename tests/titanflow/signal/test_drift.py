@@ -133,3 +133,17 @@ def test_another_model_is_another_count() -> None:
     measured = drift.measured(2, NINE + HOUR_NANOS)
     assert measured is not None
     assert (measured.model_hash, measured.indices[0][0]) == (other.digest, "rsi")
+
+
+def test_a_feature_has_not_drifted_where_an_hour_of_its_training_went_as_far() -> None:
+    model = ScriptedModel(lambda row: surely(0.5), features=("return_1", "rsi"))
+    wild, calm = msgspec.structs.replace(quarters("return_1"), usual_drift=9.0), quarters("rsi")
+    model.reference = msgspec.structs.replace(model.reference, features=(wild, calm))
+    drift = FeatureDrift("learned", model)
+    for _ in range(MIN_ROWS):
+        drift.count(NINE, (5.0, 5.0))
+    measured = drift.measured(1, NINE + HOUR_NANOS)
+    assert measured is not None
+    assert dict(measured.indices)["return_1"] == dict(measured.indices)["rsi"] > 0.25
+    assert measured.beyond == ("rsi",)
+    assert measured.drifted

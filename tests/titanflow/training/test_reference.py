@@ -8,7 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from support.tiny_samples import tiny_samples
 from titanflow.domain.models import ModelReference
-from titanflow.training.reference import distances, reference_of
+from titanflow.signal.drift import HOUR_NANOS, stability_index
+from titanflow.training.reference import distances, hours_of, reference_of
 
 
 def made(rows: int = 4000, window: int = 1) -> tuple[ModelReference, np.ndarray]:  # type: ignore[type-arg]
@@ -70,3 +71,24 @@ def test_the_background_is_windows_of_training_rows_drawn_by_the_seed() -> None:
     assert_array_equal(windows, np.array(reference_of(samples, rows, 4, seed=3).background))
     assert not np.array_equal(windows, np.array(reference_of(samples, rows, 4, seed=4).background))
     assert len(reference_of(samples, rows[:5], 4, seed=3).background) == 5
+
+
+def test_an_hour_ends_with_the_bar_that_ends_with_it_and_too_short_ones_are_counted_on() -> None:
+    minutes = np.arange(1, 481)[::-1] * (HOUR_NANOS // 60)
+    hours = hours_of(minutes)
+    assert [len(hour) for hour in hours] == [240, 240]
+    assert [int(minutes[hour].max()) for hour in hours] == [4 * HOUR_NANOS, 8 * HOUR_NANOS]
+
+
+def test_the_usual_drift_is_that_of_the_training_hour_that_was_most_unlike_the_rest() -> None:
+    samples = tiny_samples(600)
+    rows = samples.usable(1)
+    features = samples.features.copy()
+    features[rows[-240:], 0] += 3.0
+    samples = dataclasses.replace(samples, features=features)
+    moved, calm, _ = reference_of(samples, rows, 1, seed=1).features
+    indices = []
+    for hour in hours_of(samples.closed_at[rows]):
+        counts = np.bincount([bisect_right(moved.edges, x) for x in features[rows[hour], 0]], minlength=10)
+        indices.append(stability_index(counts.tolist(), moved.shares))
+    assert moved.usual_drift == max(indices) > 0.25 > calm.usual_drift > 0.0
