@@ -10,7 +10,7 @@ from importlib import import_module
 from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
-from titanflow.errors import InputError
+from titanflow.errors import InputError, TitanFlowError
 from titanflow.training.config import ResourcesSection
 from titanflow.training.trainer import Progress
 
@@ -18,6 +18,8 @@ PROGRESS_TOPIC = "titanflow-progress"
 CONNECT_SECONDS = 20
 GIGABYTE = 1_000_000_000
 LOOPBACK = "127.0.0.1"
+SILENT = logging.CRITICAL + 1
+"""Level of Dask's log, which tells of every connection that ends; what matters comes as an exception."""
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -35,17 +37,29 @@ def run_on_dask(
     resources: ResourcesSection, work: Work[Shared, Task, Result], shared: Shared, tasks: Sequence[Task],
     progress: Progress,
 ) -> Iterator[tuple[Task, Result]]:  # fmt: skip
-    """Each task with its result, as they are done. Raises InputError where the scheduler cannot be reached.
+    """Each task with its result, as they are done. Raises InputError where the scheduler cannot be reached, and
+    TitanFlowError where it, or a process, is lost.
 
     `progress` is told what the tasks tell theirs.
     """
+    library = distributed()
     with _client(resources, len(tasks)) as client:
         client.subscribe_topic(PROGRESS_TOPIC, lambda event: progress(*event[1]))
         spread = client.scatter(shared, broadcast=True)
         # A task is not pure: its name is no hash of its arguments, which would be made of the data each time.
         places = {client.submit(_tell_while, work, spread, task, pure=False, retries=2): task for task in tasks}
-        for future, result in distributed().as_completed(places, with_results=True):
-            yield places[future], result
+        try:
+            for future, result in library.as_completed(places, with_results=True):
+                yield places[future], result
+        except library.scheduler.KilledWorker as error:
+            raise TitanFlowError(
+                f"a process was killed while it fitted, probably for want of memory: give it more "
+                f"(resources.memory_gb), or have fewer processes (--workers); finished folds are kept ({error})"
+            ) from error
+        except library.CancelledError as error:
+            raise TitanFlowError(
+                "the Dask scheduler went away; finished folds are kept, the same command goes on from there"
+            ) from error
 
 
 def _tell_while(work: Work[Shared, Task, Result], shared: Shared, task: Task) -> Result:
@@ -70,7 +84,8 @@ def distributed() -> Any:
 @contextmanager
 def _client(resources: ResourcesSection, tasks: int) -> Iterator[Any]:
     library = distributed()
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]:
+        logging.getLogger(name).setLevel(SILENT)
     if resources.dask:
         try:
             client = library.Client(resources.dask, timeout=CONNECT_SECONDS)
@@ -88,7 +103,7 @@ def _client(resources: ResourcesSection, tasks: int) -> Iterator[Any]:
             cluster = library.LocalCluster(
                 n_workers=workers_for(resources, tasks), threads_per_worker=1, processes=True, host=LOOPBACK,
                 dashboard_address=f"{LOOPBACK}:0", scheduler_kwargs={"dashboard": False}, memory_limit=memory,
-                local_directory=scratch, silence_logs=logging.CRITICAL,
+                local_directory=scratch, silence_logs=SILENT,
             )  # fmt: skip
         with cluster, library.Client(cluster) as client:
             yield client

@@ -130,16 +130,11 @@ class TrainingRun:
         store: FoldStore, kept: int,
     ) -> Trained:  # fmt: skip
         samples = lesson.samples
-        by_setting = [
-            [scored[task.name] for task in tasks if task.candidate == number]
-            for number in range(len(self._plan.candidates))
-        ]
-        losses = [mean_log_loss(samples, folds) for folds in by_setting]
-        ranked = sorted(range(len(losses)), key=lambda number: (losses[number], number))
-        chosen, best = self._plan.candidates[ranked[0]], by_setting[ranked[0]]
+        ranked = self._ranked(samples, tasks, scored)
+        _, _, chosen, best = ranked[0]
         judging = judging_of(self._config, data, samples, self._plan.seed)
         self._progress(JUDGING, 0.0)
-        validation = assemble(samples, best, judging, settings_tried=len(losses))
+        validation = assemble(samples, best, judging, settings_tried=len(ranked))
         self._progress(JUDGING, 1.0)
         fitted, window = self._fit_on_all(samples, chosen, store)
         calibration, speaks = final_decision(validation, judging)
@@ -156,7 +151,7 @@ class TrainingRun:
             calibration=calibration,
             thresholds=speaks,
             settings=chosen.model_dump(mode="json"),
-            tried=[(words(self._plan.candidates[number]), losses[number]) for number in ranked],
+            tried=[(words(settings), loss) for loss, _, settings, _ in ranked],
             explanation_samples=self._config.decision.explanation_samples,
             parent=self._registry.log.stages().champions.get(self._plan.name, ""),
             members=lesson.members,
@@ -173,6 +168,16 @@ class TrainingRun:
             folds=len(tasks),
             resumed_folds=kept,
         )
+
+    def _ranked(
+        self, samples: Samples, tasks: list[FoldTask], scored: Mapping[str, ScoredFold]
+    ) -> list[tuple[float, int, BaseModel, list[ScoredFold]]]:
+        """(mean log loss, number, settings, folds) of all settings that were tried, the best first."""
+        tried = []
+        for number, settings in enumerate(self._plan.candidates):
+            folds = [scored[task.name] for task in tasks if task.candidate == number]
+            tried.append((mean_log_loss(samples, folds), number, settings, folds))
+        return sorted(tried, key=lambda one: one[:2])
 
     def _fit_on_all(self, samples: Samples, settings: BaseModel, store: FoldStore) -> tuple[Fitted, int]:
         """The model that is registered; its window. The last of the rows tell it when to stop, as in every fold."""

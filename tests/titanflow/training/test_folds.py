@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from distributed import LocalCluster
 from numpy.testing import assert_array_equal
 
 from support.tiny_samples import tiny_samples
@@ -58,6 +59,17 @@ def test_dask_gives_the_same_scores_as_this_process_and_tells_how_far_it_is(
     found = run_tasks(samples, tasks, store, ResourcesSection(workers=2), lambda what, part: told.update({what: part}))
     assert_same(found, alone)
     assert {name: told[name] for name in alone} == dict.fromkeys(alone, 1.0)
+
+
+def test_a_scheduler_that_is_there_already_is_used_by_its_address(
+    samples: Samples, tasks: Sequence[FoldTask], alone: dict[str, ScoredFold], tmp_path: Path
+) -> None:
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, host="127.0.0.1", protocol="tcp",
+        dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False},
+    ) as cluster:  # fmt: skip
+        there = ResourcesSection(workers=1, dask=cluster.scheduler_address)
+        assert_same(run_tasks(samples, tasks, FoldStore(tmp_path, "k"), there, no_progress), alone)
 
 
 def test_what_was_finished_is_not_done_again_and_changes_nothing(
