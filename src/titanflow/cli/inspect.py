@@ -65,6 +65,7 @@ def status(session: SessionArgument = None, json: JsonOption = False) -> None:
     from titanflow.cli.progress import model_warnings
     from titanflow.cli.show import event_fields
     from titanflow.cli.summary import observe
+    from titanflow.risk.leaderboard import FAULTY
     from titanflow.runtime.sessions import describe
 
     place = arrive()
@@ -95,7 +96,9 @@ def status(session: SessionArgument = None, json: JsonOption = False) -> None:
     say(f"session      {ledger.session}: {about.state}, {seen.last_seq:,} events, event time {moment(seen.at)} UTC")
     say("read up to   " + ("  ".join(f"{name} {at:,}" for name, at in services.items()) or "nothing yet"))
     if seen.leaderboard is not None:
-        say("contenders   " + "  ".join(f"{s.contender} {s.status}" for s in seen.leaderboard.standings))
+        standings = seen.leaderboard.standings
+        states = (f"{s.contender} {FAULTY if s.contender in seen.faults else s.status}" for s in standings)
+        say("contenders   " + "  ".join(states))
     if seen.withheld:
         say("withheld     " + "  ".join(f"{contender} {n:,}" for contender, n in seen.withheld.items()))
     for warning in model_warnings(seen):

@@ -109,8 +109,8 @@ def _bars_ago(number: str) -> str:
 
 def _foresight(manifest: ModelManifest, seen: Mapping[str, float]) -> str:
     own = manifest.thresholds
-    chance = f"a rise within {manifest.label.horizon_bars} bars with {seen['probability']:.1%}"
-    speaks = f"the model's own thresholds: buy from {own.buy_above:.1%}, sell up to {own.sell_below:.1%}"
+    chance = f"a rise within {manifest.label.horizon_bars} bars with {seen['probability']:.2%}"
+    speaks = f"the model's own thresholds: buy from {own.buy_above:.2%}, sell up to {own.sell_below:.2%}"
     unlike = f"; dissimilarity to its training {seen['dissimilarity']:.2f} (limit 1)" if "dissimilarity" in seen else ""
     return f"{chance} ({speaks}){unlike}"
 

@@ -172,7 +172,7 @@ def _evidence(manifest: "ModelManifest") -> Sequence[tuple[str, str]]:
              f"instruments, sha256 {training.sha256}"),
         ("metrics", " · ".join(f"{name} {value:.4g}" for name, value in sorted(manifest.metrics.items())) or "–"),
         ("edge", "validation found one" if manifest.has_edge else "validation found none"),
-        ("speaks", f"buys from {speaks.buy_above:.1%} on, sells up to {speaks.sell_below:.1%}"),
+        ("speaks", f"buys from {speaks.buy_above:.2%} on, sells up to {speaks.sell_below:.2%}"),
         ("made", f"{to_second(manifest.trained_at)} UTC by TitanFlow {manifest.code_version}"),
         ("libraries", ", ".join(f"{library} {version}" for library, version in libraries)),
         ("parent", manifest.parent or "none: the first of its name"),

@@ -60,7 +60,8 @@ def _check_parent(started: SessionStarted, contender: ContenderId) -> None:
 
 def ended_meanwhile(ledger: EventLedger, intent: str) -> SessionStateError:
     """What to raise when something from outside comes after the session's end."""
-    return SessionStateError(f"session {ledger.session!r} has ended: there is nothing left to {intent}")
+    what = intent.replace("_", " ")
+    return SessionStateError(f"session {ledger.session!r} has ended: there is nothing left to {what}")
 
 
 def last_event_time(ledger: EventLedger) -> Nanos:

@@ -68,7 +68,7 @@ def test_the_list_and_the_evidence_are_readable(models: CommandLine, registry: R
     for words in (
         digest, "session monday, seq 1 to 5,000: 600 rows", "return_1, return_5, rsi", "auc 0.53", "found none",
         "triple_barrier, settled within 15 bars, profit 2 and stop 2 average true ranges",
-        "buys from 60.0% on, sells up to 40.0%", "none: the first of its name", f"registered {digest[:12]}",
+        "buys from 60.00% on, sells up to 40.00%", "none: the first of its name", f"registered {digest[:12]}",
         "model.txt  2",
     ):  # fmt: skip
         assert words in shown

@@ -57,7 +57,10 @@ def test_standings_and_status_show_it_later(trained: Any, cli: CommandLine) -> N
     assert "champion" in cli.good("leaderboard", "trained")
     status = cli.json("status", "trained")
     assert "truncated" in status["faults"]["torn"]
-    assert "torn is faulty" in cli.good("status", "trained")
+    text = cli.good("status", "trained")
+    assert "torn is faulty" in text
+    assert "torn faulty" in text
+    assert "torn active" not in text
 
 
 def test_a_replay_says_which_comparison_it_made_and_why(trained: Any, cli: CommandLine) -> None:

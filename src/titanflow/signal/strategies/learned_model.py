@@ -166,11 +166,10 @@ class LearnedModelStrategy(Strategy):
         return Opinion(side, confidence, features, explanation)
 
     def _leave(self, inference: Inference) -> Opinion:
-        """Sell because of the time: as sure as the model is, so that it opens no short that the model does not want."""
-        confidence = 1.0 - inference.probability if isfinite(inference.probability) else 0.0
+        """Sell because of the time, not of a fall foreseen: with no confidence, so never a reason to go short."""
         features = tuple(pair for pair in self._features(inference) if isfinite(pair[1]))
         self._turn(Side.SELL)
-        return Opinion(Side.SELL, confidence, features, explain_rule((("bars_held", -1.0),), method=TIME_BARRIER))
+        return Opinion(Side.SELL, 0.0, features, explain_rule((("bars_held", -1.0),), method=TIME_BARRIER))
 
     def _features(self, inference: Inference) -> Features:
         """What it read of the newest bar, and what it made of it."""
