@@ -34,8 +34,10 @@ BASELINE_COLOURS = {"buy_and_hold": SECOND, "sma_crossover": THIRD, "flat": MUTE
 POINTS = "#3f8fe0"
 """Points of a picture within a plot, whose colour no page can change: to be seen on light and dark."""
 BEESWARM_DPI = 110
-MAX_POINTS = 400
-"""Points of one line: more than a screen shows."""
+MAX_POINTS = 120
+"""Points of one line: about what the width of a panel shows."""
+_DECIMALS = re.compile(r"(?<=\d\.\d)\d+")
+"""Decimals of a coordinate beyond the first: a tenth of a point is finer than a screen."""
 
 
 @dataclass(frozen=True)
@@ -182,4 +184,5 @@ def _svg(figure: Figure, dpi: int = BEESWARM_DPI) -> str:
     drawn = re.sub(r'(<svg [^>]*?) height="[^"]*"', r"\1", drawn, count=1)
     for colour, variable in _VARIABLES.items():
         drawn = drawn.replace(colour, variable)
+    drawn = re.sub(r'(?<= d=")[^"]*|(?<= [xy]=")[^"]*', lambda path: _DECIMALS.sub("", path.group()), drawn)
     return re.sub(r"\n\s*", "\n", drawn)
