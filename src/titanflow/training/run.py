@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
 import titanflow
@@ -136,8 +138,8 @@ class TrainingRun:
         self._progress(JUDGING, 0.0)
         validation = assemble(samples, best, judging, settings_tried=len(ranked))
         self._progress(JUDGING, 1.0)
-        fitted, window = self._fit_on_all(samples, chosen, store)
-        calibration, speaks = final_decision(validation, judging)
+        fitted, window, own_scores = self._fit_on_all(samples, chosen, store)
+        calibration, speaks = final_decision(validation, judging, own_scores)
         outcome = Outcome(
             name=self._plan.name,
             kind=self._plan.kind,
@@ -179,8 +181,13 @@ class TrainingRun:
             tried.append((mean_log_loss(samples, folds), number, settings, folds))
         return sorted(tried, key=lambda one: one[:2])
 
-    def _fit_on_all(self, samples: Samples, settings: BaseModel, store: FoldStore) -> tuple[Fitted, int]:
-        """The model that is registered; its window. The last of the rows tell it when to stop, as in every fold."""
+    def _fit_on_all(
+        self, samples: Samples, settings: BaseModel, store: FoldStore
+    ) -> tuple[Fitted, int, NDArray[np.float64]]:
+        """The model that is registered; its window; its scores of the last rows, which told it when to stop.
+
+        By those it speaks, as in every fold: the folds' own scores may be of quite another size.
+        """
         trainer = self._trainer(settings, self._resources(store, FINAL))
         cut = part(samples, samples.usable(trainer.window), early_stop=self._config.validation.early_stop)
         self._progress(FINAL, 0.0)
@@ -189,7 +196,7 @@ class TrainingRun:
             lambda _what, done: self._progress(FINAL, 0.99 * done),
         )  # fmt: skip
         self._progress(FINAL, 1.0)
-        return fitted, trainer.window
+        return fitted, trainer.window, fitted.scores(samples, cut.early_stop)
 
 
 def data_spec(config: TrainingConfig, sources: tuple[str, ...]) -> DataSpec:

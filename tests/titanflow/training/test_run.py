@@ -25,6 +25,7 @@ from titanflow.training.data import DataSpec, load_bars, no_progress
 from titanflow.training.dataset import build_samples
 from titanflow.training.folds import TRAININGS_FOLDER
 from titanflow.training.run import Trained, TrainingRun
+from titanflow.training.splits import part
 
 QUICK = """
 [validation]
@@ -107,6 +108,19 @@ def test_what_is_registered_is_a_candidate_that_serves_the_scores_of_its_artefac
     booster = lightgbm.Booster(model_str=registry.read(trained.digest)["model.txt"].decode())
     served = [model.infer("AAPL.XNYS", [tuple(map(float, samples.features[row]))]).score for row in rows]
     assert_allclose(served, np.asarray(booster.predict(samples.features[rows], raw_score=True)), rtol=0, atol=1e-12)
+
+
+def test_the_registered_model_speaks_at_the_extremes_of_its_own_scores_of_rows_that_it_was_not_fitted_on(
+    trained: Trained, home: Path, tape: Path
+) -> None:
+    model = Loader(Registry(home).read).load(trained.digest)
+    manifest = model.manifest
+    names = tuple(code.name for code in manifest.features)
+    samples = build_samples(load_bars(DataSpec((str(tape),))), names, manifest.label)
+    last = part(samples, samples.usable(1)).early_stop
+    chances = [model.infer("AAPL.XNYS", [tuple(map(float, samples.features[row]))]).probability for row in last]
+    speaks = (manifest.thresholds.sell_below, manifest.thresholds.buy_above)
+    assert_allclose(speaks, np.quantile(chances, (0.10, 0.90)), rtol=1e-12)
 
 
 def test_the_manifest_tells_data_label_features_versions_and_what_validation_found(trained: Trained) -> None:
