@@ -18,7 +18,7 @@ endef
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup live test check bench lock clean
+.PHONY: help setup live test check bench models lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-14s%s\n", $$1, $$2 }'
@@ -40,6 +40,9 @@ check: setup ## Lint, formatting, types, import layers, generated docs
 
 bench: setup ## Measure: every benchmark prints one JSON document
 	@for bench in benchmarks/bench_*.py; do echo "# $$bench" >&2; $(PY) "$$bench" $(ARGS) || exit 1; done
+
+models: setup ## Train the shipped models anew, on the sample tape: some minutes
+	$(PY) scripts/train_shipped.py
 
 lock: setup ## Pin the versions that are installed now
 	@{ echo "# The versions that TitanFlow is tested with, as constraints; written by make lock."; \
