@@ -102,7 +102,7 @@ class CostsSection(Section):
 
 
 class DecisionSection(Section):
-    """When the model speaks, as quantiles of its out-of-fold probabilities."""
+    """When the model speaks, as quantiles of its probabilities of rows that it was not fitted on."""
 
     buy_quantile: OpenPart = Field(0.90, description="buys at or above it")
     sell_quantile: OpenPart = Field(0.10, description="sells at or below it")
