@@ -3,11 +3,11 @@
 import logging
 import os
 import signal
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from multiprocessing import resource_tracker
+from pathlib import Path
 from typing import Any, TypeVar
 
 from titanflow.errors import InputError, TitanFlowError
@@ -35,15 +35,15 @@ def workers_for(resources: ResourcesSection, tasks: int) -> int:
 
 def run_on_dask(
     resources: ResourcesSection, work: Work[Shared, Task, Result], shared: Shared, tasks: Sequence[Task],
-    progress: Progress,
+    scratch: Path, progress: Progress,
 ) -> Iterator[tuple[Task, Result]]:  # fmt: skip
     """Each task with its result, as they are done. Raises InputError where the scheduler cannot be reached, and
     TitanFlowError where it, or a process, is lost.
 
-    `progress` is told what the tasks tell theirs.
+    `scratch` is a directory for what the processes of this machine keep; `progress` is told what the tasks tell theirs.
     """
     library = distributed()
-    with _client(resources, len(tasks)) as client:
+    with _client(resources, len(tasks), scratch) as client:
         client.subscribe_topic(PROGRESS_TOPIC, lambda event: progress(*event[1]))
         spread = client.scatter(shared, broadcast=True)
         # A task is not pure: its name is no hash of its arguments, which would be made of the data each time.
@@ -82,7 +82,7 @@ def distributed() -> Any:
 
 
 @contextmanager
-def _client(resources: ResourcesSection, tasks: int) -> Iterator[Any]:
+def _client(resources: ResourcesSection, tasks: int, scratch: Path) -> Iterator[Any]:
     library = distributed()
     for name in [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]:
         logging.getLogger(name).setLevel(SILENT)
@@ -98,15 +98,14 @@ def _client(resources: ResourcesSection, tasks: int) -> Iterator[Any]:
             yield client
         return
     memory = int(resources.memory_gb * GIGABYTE) if resources.memory_gb else "auto"
-    with tempfile.TemporaryDirectory(prefix="titanflow-dask-") as scratch:
-        with _children_deaf_to_interrupts():
-            cluster = library.LocalCluster(
-                n_workers=workers_for(resources, tasks), threads_per_worker=1, processes=True, host=LOOPBACK,
-                dashboard_address=f"{LOOPBACK}:0", scheduler_kwargs={"dashboard": False}, memory_limit=memory,
-                local_directory=scratch, silence_logs=SILENT,
-            )  # fmt: skip
-        with cluster, library.Client(cluster) as client:
-            yield client
+    with _children_deaf_to_interrupts():
+        cluster = library.LocalCluster(
+            n_workers=workers_for(resources, tasks), threads_per_worker=1, processes=True, host=LOOPBACK,
+            dashboard_address=f"{LOOPBACK}:0", scheduler_kwargs={"dashboard": False}, memory_limit=memory,
+            local_directory=str(scratch), silence_logs=SILENT,
+        )  # fmt: skip
+    with cluster, library.Client(cluster) as client:
+        yield client
 
 
 @contextmanager

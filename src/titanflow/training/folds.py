@@ -26,6 +26,7 @@ from titanflow.training.validation import ScoredFold, run_fold
 
 TRAININGS_FOLDER = "training"
 """Under the home directory."""
+SCRATCH_FOLDER = "dask"
 _DIGEST_BYTES = 32
 
 
@@ -92,7 +93,7 @@ def run_tasks(
     """Scores of every task by its name: those that were kept, and those that are made now."""
     done = {task.name: kept for task in tasks if (kept := store.get(task.name)) is not None}
     waiting = [task for task in tasks if task.name not in done]
-    for task, scores in _made(samples, waiting, resources, progress):
+    for task, scores in _made(samples, waiting, resources, store.path / SCRATCH_FOLDER, progress):
         store.put(task.name, scores)
         progress(task.name, 1.0)
         done[task.name] = scores
@@ -100,11 +101,11 @@ def run_tasks(
 
 
 def _made(
-    samples: Samples, tasks: Sequence[FoldTask], resources: ResourcesSection, progress: Progress
+    samples: Samples, tasks: Sequence[FoldTask], resources: ResourcesSection, scratch: Path, progress: Progress
 ) -> Iterator[tuple[FoldTask, ScoredFold]]:
     if resources.dask is None and workers_for(resources, len(tasks)) <= 1:
         return ((task, fit_task(samples, task, progress)) for task in tasks)
-    return run_on_dask(resources, fit_task, samples, tasks, progress)
+    return run_on_dask(resources, fit_task, samples, tasks, scratch, progress)
 
 
 def fit_task(samples: Samples, task: FoldTask, progress: Progress) -> ScoredFold:
