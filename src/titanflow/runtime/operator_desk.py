@@ -23,7 +23,7 @@ def command(
     """Append an OperatorCommanded and return its seq. Its event time is that of the ledger's last event.
 
     Raises SessionStateError when the session has ended, InputError for a contender that it does not have, or that has
-    no parent to use.
+    no parent to use or uses it already.
     """
     if has_ended(ledger):
         raise ended_meanwhile(ledger, action)
@@ -32,7 +32,7 @@ def command(
     if contender and contender not in contenders:
         raise InputError(f"contender {contender!r}: session {ledger.session!r} has {', '.join(contenders)}")
     if action is OperatorAction.USE_PARENT:
-        _check_parent(started, contender)
+        _check_parent(ledger, started, contender)
     event = OperatorCommanded(
         at=last_event_time(ledger),
         action=action,
@@ -50,12 +50,15 @@ def command(
     return seq
 
 
-def _check_parent(started: SessionStarted, contender: ContenderId) -> None:
-    """Raises InputError where no parent of the contender's model was loaded when the session opened."""
+def _check_parent(ledger: EventLedger, started: SessionStarted, contender: ContenderId) -> None:
+    """Raises InputError where no parent of the contender's model was loaded at the opening, or it was used already."""
     parents = {spec.id: spec.parent_hash for spec in started.contenders if spec.parent_hash and not spec.fault}
     if contender not in parents:
         have = f"those that have one: {', '.join(parents)}" if parents else "no contender of this session has one"
         raise InputError(f"contender {contender!r} has no parent model that could take its place; {have}")
+    commands = (event for block in ledger.read(2) for event in block.events if isinstance(event, OperatorCommanded))
+    if any((each.action, each.contender) == (OperatorAction.USE_PARENT, contender) for each in commands):
+        raise InputError(f"contender {contender!r} has been given its parent model already in this session")
 
 
 def ended_meanwhile(ledger: EventLedger, intent: str) -> SessionStateError:

@@ -54,7 +54,7 @@ def sigmoid(values: Floats) -> Floats:
 
 
 def thresholds(probability: Floats, buy_quantile: float = 0.90, sell_quantile: float = 0.10) -> Thresholds:
-    """Speak at the extremes: the quantiles of out-of-fold probabilities. One that never differs is never spoken for."""
+    """Speak at the extremes: quantiles of probabilities of rows not fitted on; never, where those do not differ."""
     if not len(probability) or np.ptp(probability) == 0.0:
         return SILENT
     sell, buy = np.quantile(probability, (sell_quantile, buy_quantile))

@@ -229,6 +229,8 @@ def test_an_operator_puts_the_parent_in_place_and_the_replay_does_so_too(
     with pytest.raises(InputError, match=r"'rule' has no parent model .* have one: lightgbm"):
         command(run.ledger, OperatorAction.USE_PARENT, "ada", contender="rule")
     command(run.ledger, OperatorAction.USE_PARENT, "ada", contender="lightgbm")
+    with pytest.raises(InputError, match="'lightgbm' has been given its parent model already"):
+        command(run.ledger, OperatorAction.USE_PARENT, "ada", contender="lightgbm")
     events = play(run)
     (replaced,) = [event for event in events if isinstance(event, ModelReplaced)]
     assert (replaced.model_hash, replaced.replaced_hash) == (parent, model)
