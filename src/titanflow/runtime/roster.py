@@ -1,5 +1,6 @@
 """Who competes in a new session: the contenders of its file, and the trained models behind them, found and checked."""
 
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from titanflow.errors import InputError, ModelError, ModelMissingError, Settings
 from titanflow.gateway.providers.base import Provider
 from titanflow.models.loading import Loader
 from titanflow.models.registry import Registry
+from titanflow.models.stages import Stages
 from titanflow.settings import Settings
 from titanflow.signal.contenders import DEFAULT_CONTENDERS_FILE, ResolvedModel, parse_contenders
 from titanflow.signal.model import NO_MODELS, LearnedModel, Models
@@ -64,10 +66,14 @@ class ModelFinder:
 
     def __init__(self, home: Path) -> None:
         self._registry = Registry(home)
-        self._stages = self._registry.log.stages()
         self._loader = Loader(self._registry.read)
         self.models: dict[str, LearnedModel] = {}
         """Digest -> model, the members of a stack before it."""
+
+    @cached_property
+    def _stages(self) -> Stages:
+        """Read when the first model is asked for: a session of rules alone needs no log of stages."""
+        return self._registry.log.stages()
 
     def resolve(self, reference: str) -> ResolvedModel:
         """The model that `reference` names, with what is wrong with it. Raises InputError where there is none."""

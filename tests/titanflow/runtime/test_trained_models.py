@@ -126,6 +126,14 @@ def test_a_session_without_trained_models_records_none(opened: Open) -> None:
     assert (started.models, started.serving) == ((), ())
 
 
+def test_a_session_of_rules_alone_does_not_mind_a_damaged_log_of_stages(opened: Open, tmp_path: Path) -> None:
+    champion(tmp_path)
+    (tmp_path / "models" / "stages.jsonl").write_text("no line of it\n")
+    assert started_of(opened().ledger).contenders[0].stage == "rule"
+    with pytest.raises(ModelError, match="line 1 is no stage change"):
+        opened(learned())
+
+
 def test_ids_do_not_depend_on_what_serves_the_models(
     opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
