@@ -3,7 +3,9 @@
 How findings are shown, and what they do to an exit code, is the command line's business.
 """
 
+import ctypes
 import importlib
+import importlib.util
 import locale
 import platform
 import resource
@@ -33,9 +35,10 @@ from titanflow.errors import ServerError
 
 PYTHON_RANGE = ((3, 11), (3, 14))
 DEPENDENCIES = (
-    *("alembic", "exchange_calendars", "filelock", "hiredis", "msgspec", "numpy", "platformdirs", "psutil", "psycopg"),
-    *("pyarrow", "pydantic", "redis", "rich", "sqlalchemy", "structlog", "typer"),
+    *("alembic", "exchange_calendars", "filelock", "hiredis", "msgspec", "numpy", "onnxruntime"),
+    *("platformdirs", "psutil", "psycopg", "pyarrow", "pydantic", "redis", "rich", "sqlalchemy", "structlog", "typer"),
 )
+OPENMP_REMEDY = "install the OpenMP runtime libgomp.so.1 (Debian: apt-get install libgomp1)"
 TIME_ZONE = "America/New_York"
 DISK_WARN_BYTES = 2 * 1024**3
 DISK_FAIL_BYTES = 200 * 1024**2
@@ -68,7 +71,8 @@ Findings = Iterator[Finding]
 def examine(home: Path, redis_url: str | None = None, database_url: str | None = None) -> list[Finding]:
     """Examine the machine, the home and, for each URL given, the server behind it instead of an embedded one."""
     home = home.absolute()
-    findings = [*_python(), *_dependencies(), *_time_zones(), *_encoding(), *_open_files(), *_home(home)]
+    findings = [*_python(), *_dependencies(), *_lightgbm(), *_time_zones(), *_encoding()]
+    findings += [*_open_files(), *_home(home)]
     findings += [*_ports()] if not (redis_url and database_url) else []
     findings += _redis(redis_url) if redis_url else _redis_binary()
     findings += _database(database_url) if database_url else _postgres_binaries(home)
@@ -97,6 +101,21 @@ def _dependencies() -> Findings:
         yield Finding("dependencies", Verdict.FAIL, "cannot import " + ", ".join(broken), "pip install titanflow")
     else:
         yield Finding("dependencies", Verdict.OK, f"{len(DEPENDENCIES)} packages import")
+
+
+def _lightgbm() -> Findings:
+    """Its library is loaded without the package, and is the one thing here that needs another one of the system's."""
+    spec = importlib.util.find_spec("lightgbm")
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()] if spec else []
+    found = [path for folder in folders for path in folder.glob("*/lib_lightgbm.*")]
+    try:
+        ctypes.CDLL(str(found[0]))
+    except IndexError:
+        yield Finding("lightgbm", Verdict.FAIL, "its shared library is not installed", "pip install lightgbm")
+    except OSError as error:
+        yield Finding("lightgbm", Verdict.WARN, f"contenders of LightGBM stay silent: {error}", OPENMP_REMEDY)
+    else:
+        yield Finding("lightgbm", Verdict.OK, "its shared library loads")
 
 
 def _time_zones() -> Findings:

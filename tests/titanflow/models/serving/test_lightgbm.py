@@ -11,7 +11,7 @@ from support.shap_library import shap
 from support.tiny_models import tiny_model_files
 from titanflow.domain.types import InstrumentId
 from titanflow.errors import ModelError
-from titanflow.models.serving import serve
+from titanflow.models.serving import lightgbm_native, serve
 from titanflow.models.serving.lightgbm_native import NativeBooster
 
 MANIFEST, FILES = tiny_model_files("lightgbm")
@@ -135,3 +135,13 @@ def test_a_closed_model_is_freed_once(rows):
     assert booster.score(InstrumentId(SPY), window) == booster.score(InstrumentId(SPY), window)
     booster.close()
     booster.close()
+
+
+def test_a_library_that_the_system_cannot_load_is_a_fault_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unloadable(path: str) -> None:
+        raise OSError("libgomp.so.1: cannot open shared object file: No such file or directory")
+
+    lightgbm_native._library.cache_clear()
+    monkeypatch.setattr(lightgbm_native.ctypes, "CDLL", unloadable)
+    with pytest.raises(ModelError, match=r"libgomp\.so\.1 \(Debian: apt-get install libgomp1\)"):
+        NativeBooster(TEXT, NAMES)
