@@ -1,9 +1,7 @@
 """Feature drift: an hour of a contender's live features held against its model's training set. Warns; decides nothing.
 
 The measure is the population stability index: sum over the bins of (live - trained) * ln(live / trained) of their
-shares (Siddiqi 2006, Credit Risk Scorecards, chapter 9, with its customary limits of 0.1 and 0.25). Those limits are
-for independent rows. The bars of one hour are much alike, so that most hours of the training itself lie beyond them: a
-feature has drifted where its index is also larger than in every such hour.
+shares, with the customary limits of 0.1 and 0.25 (Siddiqi 2006, Credit Risk Scorecards, chapter 9).
 """
 
 from bisect import bisect_right
@@ -19,6 +17,8 @@ HOUR_NANOS = 3_600 * NANOS_PER_SECOND
 MIN_ROWS = 200
 """Fewer rows say nothing: then the count goes on until there are as many."""
 DRIFT_LIMIT = 0.25
+"""For independent rows. The bars of one hour are much alike, so that most hours of the training itself lie beyond it:
+a feature has drifted where its index is also larger than in every such hour (`usual_drift`)."""
 """No feature has drifted below it, however quiet its training was."""
 UNMEASURED = frozenset({"time_sin", "time_cos", POSITION})
 """No features of the market: an hour has its own time of day, so these would drift at every hour."""
