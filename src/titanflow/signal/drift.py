@@ -19,7 +19,6 @@ MIN_ROWS = 200
 DRIFT_LIMIT = 0.25
 """For independent rows. The bars of one hour are much alike, so that most hours of the training itself lie beyond it:
 a feature has drifted where its index is also larger than in every such hour (`usual_drift`)."""
-"""No feature has drifted below it, however quiet its training was."""
 UNMEASURED = frozenset({"time_sin", "time_cos", POSITION})
 """No features of the market: an hour has its own time of day, so these would drift at every hour."""
 SMALLEST_SHARE = Decimal("0.0001")
