@@ -168,11 +168,12 @@ def with_base_value(
 
 
 def out_of_fold_file(samples: Samples, validation: Validation) -> bytes:
-    """validation.npz: what a stacking model learns from. Scores and probabilities to seven digits: half the size."""
+    """validation.npz: what a stacking model learns from. Scores to seven digits, probabilities to four decimals."""
     columns = {
         name: column.astype(np.float32) if column.dtype == np.float64 else column
         for name, column in out_of_fold(samples, validation).items()
     }
+    columns["probability"] = columns["probability"].round(4)
     written = io.BytesIO()
     np.savez_compressed(written, **columns)  # type: ignore[arg-type]
     return written.getvalue()

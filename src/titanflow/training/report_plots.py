@@ -33,7 +33,7 @@ _STYLE: dict[Any, Any] = {
 BASELINE_COLOURS = {"buy_and_hold": SECOND, "sma_crossover": THIRD, "flat": MUTED}
 POINTS = "#3f8fe0"
 """Points of a picture within a plot, whose colour no page can change: to be seen on light and dark."""
-BEESWARM_DPI = 110
+BEESWARM_DPI = 80
 MAX_POINTS = 120
 """Points of one line: about what the width of a panel shows."""
 _DECIMALS = re.compile(r"(?<=\d\.\d)\d+")
@@ -167,6 +167,10 @@ def _canvas() -> Iterator[Figure]:
 
 def _line(panel: Axes, at: NDArray[Any], equity: NDArray[Any], colour: str, width: float, name: str) -> None:
     chosen = np.unique(np.linspace(0, len(at) - 1, min(len(at), MAX_POINTS)).astype(int))
+    shown = np.round(equity[chosen], 5)
+    bends = np.ones(len(chosen), dtype=bool)
+    bends[1:-1] = (np.diff(shown)[:-1] != 0) | (np.diff(shown)[1:] != 0)
+    chosen = chosen[bends]
     # By bar rather than by time: nights and weekends would be most of the picture.
     panel.plot(chosen, equity[chosen], color=colour, linewidth=width, label=name)
 
