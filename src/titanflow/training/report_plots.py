@@ -189,4 +189,8 @@ def _svg(figure: Figure, dpi: int = BEESWARM_DPI) -> str:
     for colour, variable in _VARIABLES.items():
         drawn = drawn.replace(colour, variable)
     drawn = re.sub(r'(?<= d=")[^"]*|(?<= [xy]=")[^"]*', lambda path: _DECIMALS.sub("", path.group()), drawn)
-    return re.sub(r"\n\s*", "\n", drawn)
+    asked = set(re.findall(r'(?:url\(|href=")#([^)"]+)', drawn))
+    drawn = re.sub(r' id="([^"]*)"', lambda named: named.group() if named[1] in asked else "", drawn)
+    drawn = re.sub(r' transform="rotate\(-0 [^"]*"', "", drawn)
+    drawn = re.sub(r"<g/>|<!--.*?-->", "", drawn)
+    return re.sub(r"\s*\n\s*", "\n", drawn)
