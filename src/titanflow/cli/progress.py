@@ -20,6 +20,7 @@ from titanflow.domain.events import (
     OrderDenied,
     OrderFilled,
     OrderSubmitted,
+    SessionStarted,
     SignalGenerated,
     SignalWithheld,
     TickReceived,
@@ -28,6 +29,7 @@ from titanflow.domain.types import Nanos, TradingStatus
 from titanflow.runtime.logs import configure_logging
 from titanflow.runtime.observer import Observer
 from titanflow.runtime.supervisor import Health
+from titanflow.signal.contenders import less_sure_than
 
 if TYPE_CHECKING:
     from titanflow.runtime.session_run import SessionRun
@@ -197,11 +199,23 @@ def operator_hints(seen: Observer) -> list[str]:
 
 
 def model_warnings(seen: Observer) -> list[str]:
-    """What is wrong with trained models: those that could not be loaded, and those whose features have drifted."""
+    """What is wrong with trained models: those that could not be loaded, that risk will deny, that have drifted."""
     warnings = [f"{contender} is faulty and does not compete: {fault}" for contender, fault in seen.faults.items()]
+    warnings += _denials(seen.started) if seen.started else []
     for contender, measured in seen.drift.items():
         drifted = [f"{name} {index:.2f}" for name, index in measured.indices if name in measured.beyond]
         if drifted:
             since = to_second(measured.since)
             warnings.append(f"{contender}: features unlike its training since {since}: {', '.join(drifted)}")
     return warnings
+
+
+def _denials(started: SessionStarted) -> list[str]:
+    """Who buys at less confidence than risk asks for."""
+    least = started.settings.risk.min_confidence
+    buys = less_sure_than(least, started.contenders, {model.digest: model.manifest for model in started.models})
+    return [
+        f"{contender} buys from a probability of {probability:.4f} on, but risk.min_confidence = {least:g} denies "
+        "every entry less sure than that"
+        for contender, probability in buys.items()
+    ]

@@ -15,7 +15,7 @@ from titanflow.models.loading import Loader
 from titanflow.models.registry import Registry
 from titanflow.models.stages import Stages
 from titanflow.settings import Settings
-from titanflow.signal.contenders import DEFAULT_CONTENDERS_FILE, ResolvedModel, parse_contenders
+from titanflow.signal.contenders import DEFAULT_CONTENDERS_FILE, ResolvedModel, less_sure_than, parse_contenders
 from titanflow.signal.model import NO_MODELS, LearnedModel, Models
 
 log = structlog.get_logger()
@@ -56,9 +56,21 @@ def open_roster(settings: Settings, provider: Provider) -> Roster:
             log.warning("contender cannot compete", contender=spec.id, fault=spec.fault)
     if not finder.models:
         return Roster(contenders)
+    _warn_of_denials(contenders, finder, settings.risk.min_confidence)
     from titanflow.models.serving.environment import serving_environment
 
     return Roster(contenders, finder.recorded(), serving_environment(), finder.models)
+
+
+def _warn_of_denials(contenders: tuple[ContenderSpec, ...], finder: "ModelFinder", least: float) -> None:
+    manifests = {digest: model.manifest for digest, model in finder.models.items()}
+    for contender, probability in less_sure_than(least, contenders, manifests).items():
+        log.warning(
+            "risk denies entries less sure than risk.min_confidence, and the model buys below it",
+            contender=contender,
+            buys_from=round(probability, 4),
+            min_confidence=least,
+        )
 
 
 class ModelFinder:

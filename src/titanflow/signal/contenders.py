@@ -86,6 +86,22 @@ def parse_contenders(
     return tuple(specs.values())
 
 
+def less_sure_than(
+    least: float, contenders: Sequence[ContenderSpec], manifests: Mapping[str, ModelManifest]
+) -> dict[str, float]:
+    """Contender -> probability from which its model buys, for those that buy below `least` (risk.min_confidence).
+
+    A calibrated probability is seldom far from the share of rises, so that risk may well deny all that they ask for.
+    `manifests` are those of the session's models by digest.
+    """
+    buys = {
+        spec.id: thresholds_of(dict(spec.parameters), manifests[spec.model_hash]).buy_above
+        for spec in contenders
+        if spec.model_hash in manifests and not spec.fault
+    }
+    return {contender: probability for contender, probability in buys.items() if probability < least}
+
+
 def model_hash(strategy: type[Strategy], parameters: Sequence[Parameter]) -> str:
     """SHA-256 over the strategy's name and version and all its parameters: equal hashes decide alike."""
     return sha256(json.dumps([strategy.name, strategy.version, sorted(parameters)]).encode()).hexdigest()

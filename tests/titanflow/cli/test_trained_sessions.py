@@ -51,6 +51,17 @@ def test_a_backtest_shows_stages_and_says_who_is_faulty_and_why(
     assert all(stage in text for stage in ("champion", "faulty"))
 
 
+def test_an_opening_warns_of_a_model_whose_entries_risk_will_deny(
+    models: dict[str, str], cli: CommandLine, tape: Path, contenders: Path
+) -> None:
+    done = cli("backtest", tape, "--contenders", contenders, "--set", "risk.min_confidence=0.99")
+    assert done.returncode == 0
+    assert "risk denies entries less sure than risk.min_confidence" in done.stderr
+    said = "buys from a probability of 0.5000 on, but risk.min_confidence = 0.99 denies every entry less sure than that"
+    assert f"sound {said}" in done.stdout
+    assert f"torn {said}" not in done.stdout, "a faulty contender asks for nothing"
+
+
 def test_standings_and_status_show_it_later(trained: Any, cli: CommandLine) -> None:
     standings = cli.json("leaderboard", "trained")["standings"]
     assert {standing["contender"]: standing["stage"] for standing in standings}["torn"] == "faulty"

@@ -13,7 +13,13 @@ from titanflow.domain.instruments import InstrumentKind
 from titanflow.domain.session_settings import ContenderSpec
 from titanflow.domain.types import NANOS_PER_SECOND
 from titanflow.errors import InputError
-from titanflow.signal.contenders import DEFAULT_CONTENDERS_FILE, ResolvedModel, model_hash, parse_contenders
+from titanflow.signal.contenders import (
+    DEFAULT_CONTENDERS_FILE,
+    ResolvedModel,
+    less_sure_than,
+    model_hash,
+    parse_contenders,
+)
 from titanflow.signal.strategies import STRATEGIES
 
 MARKET = (instrument("AAPL.XNYS"), instrument("VIX.XNYS", InstrumentKind.INDEX), instrument("BTCUSDT.BINANCE-SPOT"))
@@ -221,6 +227,16 @@ def test_a_model_that_cannot_be_loaded_is_the_fault_of_its_contender_alone() -> 
     faulty, *others = parse_contenders(text, MARKET, "arena.toml", resolve)
     assert (faulty.model_hash, faulty.stage, faulty.fault) == ("a" * 64, "candidate", "model.txt was changed")
     assert [spec.fault for spec in others] == ["", ""]
+
+
+def test_who_buys_at_less_confidence_than_risk_asks_for_is_found_by_the_threshold_that_holds() -> None:
+    own = learned(LEARNED)
+    stricter = learned(LEARNED.replace("boosted", "strict") + "parameters = { buy_above = 0.8 }\n")
+    faulty = learned(LEARNED.replace('"lightgbm"', '"changed"'))
+    contenders, manifests = (own, stricter, faulty, *parse(GOOD)), {MODEL.digest: MODEL.manifest}
+    assert less_sure_than(0.7, contenders, manifests) == {"boosted": 0.6}
+    assert less_sure_than(0.9, contenders, manifests) == {"boosted": 0.6, "strict": 0.8}
+    assert less_sure_than(0.6, contenders, manifests) == {}, "risk lets in what is as sure as it asks for"
 
 
 @pytest.mark.parametrize(("given", "seconds"), [("", 0), ("bar_seconds = 5\n", 5)])
