@@ -22,6 +22,9 @@ SessionArgument = Annotated[
 SessionOption = Annotated[
     str | None, typer.Option("--session", metavar="ID", help="Session id; none means the newest.", show_default=False)
 ]
+SessionToo = Annotated[
+    str | None, typer.Option("--session", metavar="ID", help="The same, as other commands take it.", show_default=False)
+]
 NewSessionOption = Annotated[
     str | None, typer.Option("--session", metavar="ID", help="Name of the new session.", show_default=False)
 ]
@@ -107,6 +110,15 @@ def arrive(
 
     configure_logging("titanflow", "WARNING")
     return Place(load_settings(flags, assignments=assignments or (), config=config))
+
+
+def one_session(argument: str | None, option: str | None) -> str | None:
+    """The session that is meant where both may name it. Raises InputError where they name two."""
+    from titanflow.errors import InputError
+
+    if None not in (argument, option) and argument != option:
+        raise InputError(f"SESSION {argument!r} and --session {option!r} are two sessions: give one of them")
+    return argument if option is None else option
 
 
 def checked_new_name(session: str | None) -> str | None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from titanflow.cli.context import JsonOption, SessionArgument, SessionOption, arrive
+from titanflow.cli.context import JsonOption, SessionArgument, SessionOption, SessionToo, arrive, one_session
 from titanflow.cli.output import Column, console, print_json, say, table, to_second
 
 app = typer.Typer(help="Input that could not be used, set aside with its reason.", no_args_is_help=True)
@@ -13,11 +13,12 @@ app = typer.Typer(help="Input that could not be used, set aside with its reason.
 @app.command("list")
 def list_letters(
     session: SessionArgument = None,
+    also: SessionToo = None,
     json: JsonOption = False,
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many to show, oldest first.")] = 100,
 ) -> None:
     """List dead letters, oldest first, and how many there are of each reason."""
-    ledger = arrive().ledger(session)
+    ledger = arrive().ledger(one_session(session, also))
     letters = ledger.dead_letters.list(limit=limit)
     counts = ledger.dead_letters.counts_by_reason()
     if json:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from titanflow.cli.context import JsonOption, SessionArgument, SessionOption, arrive
+from titanflow.cli.context import JsonOption, SessionArgument, SessionOption, SessionToo, arrive, one_session
 from titanflow.cli.output import (
     Column,
     console,
@@ -60,7 +60,7 @@ def sessions(json: JsonOption = False) -> None:
     console.print(table("Sessions", columns, rows) if rows else "no session yet; `titanflow live` makes one")
 
 
-def status(session: SessionArgument = None, json: JsonOption = False) -> None:
+def status(session: SessionArgument = None, also: SessionToo = None, json: JsonOption = False) -> None:
     """Show one session: its state, how far each service is, held orders, open positions, dead letters."""
     from titanflow.cli.progress import model_warnings
     from titanflow.cli.show import event_fields
@@ -69,7 +69,7 @@ def status(session: SessionArgument = None, json: JsonOption = False) -> None:
     from titanflow.runtime.sessions import describe
 
     place = arrive()
-    ledger = place.ledger(session)
+    ledger = place.ledger(one_session(session, also))
     seen, about = observe(place, ledger.session), describe(ledger, 0)
     services = {name: at for name, at in ledger.checkpoints().items() if not name.startswith(_DECIDED_ELSEWHERE)}
     reasons = ledger.dead_letters.counts_by_reason()
@@ -126,14 +126,14 @@ def _show_open(seen: "Observer") -> None:
         console.print(table("Open positions", (*names, Column("quantity", right=True)), positions))
 
 
-def leaderboard(session: SessionArgument = None, json: JsonOption = False) -> None:
+def leaderboard(session: SessionArgument = None, also: SessionToo = None, json: JsonOption = False) -> None:
     """Show the last published standings of a session, from the projections."""
     from projections.queries import Queries
     from titanflow.cli.standings import standings_table
     from titanflow.runtime.operator_desk import session_started
 
     place = arrive()
-    ledger = place.ledger(session)
+    ledger = place.ledger(one_session(session, also))
     queries = Queries(place.database_url)
     standings = queries.leaderboard(ledger.session)
     if json:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from titanflow.cli.context import JsonOption, SessionArgument, arrive
+from titanflow.cli.context import JsonOption, SessionArgument, SessionToo, arrive, one_session
 from titanflow.cli.output import print_json, say, write
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ app = typer.Typer(help="Look at the ledger of a session.", no_args_is_help=True)
 @app.command()
 def tail(
     session: SessionArgument = None,
+    also: SessionToo = None,
     json: JsonOption = False,
     lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many of the last events to show.")] = 20,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as events come, until Ctrl-C.")] = False,
@@ -29,7 +30,7 @@ def tail(
 ) -> None:
     """Show the last events, one a line (with --json: one JSON object a line)."""
     wanted = _known_types(kinds or ())
-    ledger = arrive().ledger(session)
+    ledger = arrive().ledger(one_session(session, also))
     last = ledger.last_seq()
     start = 1 if wanted else max(1, last - lines + 1)
     for seq, event in deque(_chosen(ledger.read(start, last), wanted), maxlen=lines):
@@ -73,11 +74,12 @@ def _show(seq: int, event: "Event", json: bool) -> None:
 @app.command()
 def digest(
     session: SessionArgument = None,
+    also: SessionToo = None,
     json: JsonOption = False,
     last: Annotated[int | None, typer.Option("--to", min=1, help="Up to this seq.", show_default=False)] = None,
 ) -> None:
     """Print the SHA-256 over the session's events in order: equal digests, equal sessions."""
-    ledger = arrive().ledger(session)
+    ledger = arrive().ledger(one_session(session, also))
     value = ledger.digest(1, last)
     if json:
         print_json({"session_id": ledger.session, "events": last or ledger.last_seq(), "digest": value})
@@ -86,9 +88,9 @@ def digest(
 
 
 @app.command()
-def check(session: SessionArgument = None, json: JsonOption = False) -> None:
+def check(session: SessionArgument = None, also: SessionToo = None, json: JsonOption = False) -> None:
     """Read every entry: order, gaps, duplicates, checksums, decoding. Exit 1 with the first problem."""
-    ledger = arrive().ledger(session)
+    ledger = arrive().ledger(one_session(session, also))
     report = ledger.check()
     if json:
         print_json({"session_id": ledger.session, "sound": report.problem is None, **report._asdict()})

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from titanflow.cli.context import JsonOption, Place, SessionArgument, arrive
+from titanflow.cli.context import JsonOption, Place, SessionArgument, SessionToo, arrive, one_session
 from titanflow.cli.output import Column, console, messages, print_json, say, table
 from titanflow.cli.projections import compare
 
@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
 
 def replay(
     session: SessionArgument = None,
+    also: SessionToo = None,
     json: JsonOption = False,
     first: Annotated[int, typer.Option("--from", min=1, help="Compare from this seq on.")] = 1,
     last: Annotated[int | None, typer.Option("--to", min=1, help="Stop after this seq.", show_default=False)] = None,
@@ -31,7 +32,7 @@ def replay(
     their scores to a tolerance. Exit 6 where a model that decided is missing.
     """
     place = arrive()
-    verdict = prove(place, session, first=first, last=last)
+    verdict = prove(place, one_session(session, also), first=first, last=last)
     tables = compare(place, place.ledger(verdict.session)) if rebuild else None
     if json:
         print_json(as_json(verdict) | ({"projections": tables.as_json()} if tables else {}))

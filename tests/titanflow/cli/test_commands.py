@@ -101,6 +101,20 @@ def test_status_shows_state_checkpoints_and_open_positions(backtested: Any, cli:
     assert all(position["instrument"] in text for position in status["positions"])
 
 
+@pytest.mark.parametrize(
+    "command", ["status", "leaderboard", "replay", "ledger tail", "ledger digest", "ledger check", "dead-letters list"]
+)
+def test_a_session_may_be_named_by_argument_or_by_option(backtested: Any, cli: CommandLine, command: str) -> None:
+    words = command.split()
+    by_argument, by_option = cli.good(*words, "first", "--json"), cli.good(*words, "--session", "first", "--json")
+    assert '"first"' in by_argument or command == "ledger tail"
+    if command != "replay":
+        assert by_option == by_argument
+    both = cli(*words, "first", "--session", "second")
+    assert both.returncode == 2
+    assert "SESSION 'first' and --session 'second' are two sessions: give one of them" in both.stderr
+
+
 def test_leaderboard_and_portfolio_agree_with_the_ledger_to_the_last_unit(backtested: Any, cli: CommandLine) -> None:
     standings = cli.json("leaderboard", "first")["standings"]
     published = {row["contender"]: row for row in backtested["leaderboard"]}
