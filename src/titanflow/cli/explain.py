@@ -101,11 +101,27 @@ def _plot(path: Path, chain: Sequence["Link"], models: "RecordedModels") -> None
         raise InputError(f"--plot {path}: expected a file that ends with {' or '.join(PLOT_SUFFIXES)}")
     signal = next((event for _, event in reversed(chain) if isinstance(event, SignalGenerated)), None)
     if signal is None:
-        raise InputError(f"event {chain[-1].seq} goes back to no signal: there is nothing to draw")
+        raise InputError(nothing_to_draw(chain[-1]))
     caption = _caption(signal, models)
     svg = waterfall(signal.explanation, signal.features, caption)
     path.write_text(page(caption.title, svg) if path.suffix == ".html" else svg, encoding="utf-8")
     note(f"drawn: {path}")
+
+
+def nothing_to_draw(link: "Link") -> str:
+    """Why an event has no reasons that could be drawn, and what to do instead."""
+    from titanflow.cli.show import event_name
+    from titanflow.domain.events import FeatureDriftMeasured, SignalWithheld
+
+    match link.event:
+        case SignalWithheld():
+            why = "its model did not signal, and only what is signalled is explained"
+        case FeatureDriftMeasured():
+            why = "it compares features with the training, and explains no signal"
+        case _:
+            why = "it goes back to no signal"
+    told = f"without --plot, `titanflow explain {link.seq}` tells what is known of it"
+    return f"event {link.seq} ({event_name(link.event)}) cannot be drawn: {why}; {told}"
 
 
 def _caption(signal: "SignalGenerated", models: "RecordedModels") -> "Caption":

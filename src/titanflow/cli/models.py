@@ -53,8 +53,10 @@ def list_models(json: JsonOption = False) -> None:
         Column("from", 7),
     )
     console.print(table(f"Models: {len(models)}", columns, map(_row, models)))
-    if any(model.manifest is None for model in models):
+    if any(model.damaged for model in models):
         say("damaged models cannot be used; `titanflow models verify` says what is wrong with them")
+    else:
+        say("only sizes were looked at; `titanflow models verify` checks every byte")
 
 
 @app.command()
@@ -73,7 +75,8 @@ def show(model: ModelArgument, json: JsonOption = False) -> None:
         return
     say(Text(f"{found.name} {found.digest}", style="bold"))
     told = (("history", _told(change)) for change in history)
-    for label, text in (("stage", str(found.stage)), ("folder", str(folder)), *_evidence(found.manifest), *told):
+    damage = "; damaged: `titanflow models verify` says what is wrong with it" if found.damaged else ""
+    for label, text in (("stage", found.stage + damage), ("folder", str(folder)), *_evidence(found.manifest), *told):
         say(Text(f"{label:<{_LABEL_WIDTH}}", style="dim").append(text, style="not dim"))
 
 
@@ -127,7 +130,7 @@ def _fields(model: "RegisteredModel") -> dict[str, Any]:
         "stage": model.stage,
         "shipped": model.shipped,
         "size_bytes": model.size,
-        "damaged": model.manifest is None,
+        "damaged": model.damaged,
         "manifest": msgspec.to_builtins(model.manifest),
     }
 
@@ -137,8 +140,7 @@ def _row(model: "RegisteredModel") -> Sequence[str | Text]:
     size = f"{model.size / 1000:,.0f}"
     manifest = model.manifest
     if manifest is None:
-        damaged = Text("damaged", style="red")
-        return (model.name, model.digest[:SHORT], damaged, "–", "–", "–", "–", "–", size, origin)
+        return (model.name, model.digest[:SHORT], _stage(model), "–", "–", "–", "–", "–", size, origin)
     return (
         manifest.name,
         model.digest[:SHORT],
@@ -154,7 +156,7 @@ def _row(model: "RegisteredModel") -> Sequence[str | Text]:
 
 
 def _stage(model: "RegisteredModel") -> Text:
-    return Text(model.stage, style=_STYLES.get(model.stage, ""))
+    return Text("damaged", style="red") if model.damaged else Text(model.stage, style=_STYLES.get(model.stage, ""))
 
 
 def _evidence(manifest: "ModelManifest") -> Sequence[tuple[str, str]]:

@@ -38,6 +38,8 @@ class RegisteredModel(NamedTuple):
     shipped: bool
     size: int
     """Bytes of all its files."""
+    damaged: bool
+    """A look at no more than the manifest and the sizes says so; `checks` looks at every byte."""
 
     @property
     def name(self) -> str:
@@ -180,8 +182,10 @@ class Registry:
             manifest = self.manifest(digest)
         except ModelError:
             manifest = None
-        size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
-        return RegisteredModel(digest, manifest, stages.of(digest), folder.parent == self.shipped, size)
+        sizes = {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
+        damaged = manifest is None or any(sizes.get(file.name) != file.size for file in manifest.files)
+        shipped = folder.parent == self.shipped
+        return RegisteredModel(digest, manifest, stages.of(digest), shipped, sum(sizes.values()), damaged)
 
     def _of_stage(self, name: str, stage: str, models: list[RegisteredModel]) -> str:
         if stage == Stage.CHAMPION:

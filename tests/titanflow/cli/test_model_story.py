@@ -6,8 +6,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from replay.trace import Link
 from support.short_session import write_tape
 from support.tiny_models import tiny_model_files
+from titanflow.cli.explain import nothing_to_draw
 from titanflow.cli.story import details, sentence
 from titanflow.domain.events import FeatureDriftMeasured, ModelReplaced, QuoteReceived, SignalWithheld
 from titanflow.domain.models import RecordedModel
@@ -22,6 +24,7 @@ WITHHELD = SignalWithheld(
     7, OPEN, "trees", "SPY.ARCX", Side.BUY, WithheldReason.OUTLIER,
     (("probability", 0.71), ("dissimilarity", 3.25), ("dissimilarity_limit", 2.0)), "old",
 )  # fmt: skip
+DRIFT = FeatureDriftMeasured(9, OPEN + HOUR, "trees", OPEN, 1240, (("rsi", 0.31), ("atr", 0.02)), True, "old")
 
 
 def test_a_withheld_signal_is_told_with_its_reason_and_its_numbers() -> None:
@@ -40,11 +43,10 @@ def test_every_reason_to_withhold_has_words(reason: WithheldReason) -> None:
 
 
 def test_drift_is_told_with_its_hour_and_the_index_of_each_feature() -> None:
-    drift = FeatureDriftMeasured(9, OPEN + HOUR, "trees", OPEN, 1240, (("rsi", 0.31), ("atr", 0.02)), True, "old")
-    assert sentence(drift, {}) == (
+    assert sentence(DRIFT, {}) == (
         "trees: the market has drifted from its training, by 1,240 bars since 2019-02-11 14:30:00 UTC"
     )
-    assert dict(details(drift, MODELS))["psi"] == "rsi 0.310 · atr 0.020"
+    assert dict(details(DRIFT, MODELS))["psi"] == "rsi 0.310 · atr 0.020"
     calm = FeatureDriftMeasured(9, OPEN + HOUR, "trees", OPEN, 1240, (("rsi", 0.01),), False, "old")
     assert sentence(calm, {}).startswith("trees: no drift from its training")
 
@@ -99,3 +101,10 @@ def test_a_signal_of_a_trained_model_is_explained_with_its_evidence_and_drawn(tm
     nothing = cli("explain", "1", "--session", session, "--plot", picture, env=env)
     assert nothing.returncode == 2
     assert "goes back to no signal" in nothing.stderr
+
+
+def test_what_cannot_be_drawn_says_why_and_where_to_read_instead() -> None:
+    withheld, drift = nothing_to_draw(Link(12, WITHHELD)), nothing_to_draw(Link(13, DRIFT))
+    assert withheld.startswith("event 12 (SignalWithheld) cannot be drawn: its model did not signal")
+    assert drift.startswith("event 13 (FeatureDriftMeasured) cannot be drawn: it compares features with the training")
+    assert withheld.endswith("without --plot, `titanflow explain 12` tells what is known of it")

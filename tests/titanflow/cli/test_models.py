@@ -74,6 +74,21 @@ def test_the_list_and_the_evidence_are_readable(models: CommandLine, registry: R
         assert words in shown
 
 
+def test_the_list_shows_a_model_whose_files_have_another_size_as_damaged_and_names_the_full_check(
+    models: CommandLine, registry: Registry
+) -> None:
+    digest = registry.add(*tiny_model_files(name="tiny"))
+    whole = models.good("models", "list")
+    assert "only sizes were looked at; `titanflow models verify` checks every byte" in whole
+    (registry.folder(digest) / "report.html").write_bytes(b"")
+    (line,) = (line for line in models.good("models", "list").splitlines() if line.startswith("tiny"))
+    assert " damaged " in line
+    assert "2023-11-21 20:53:20" in line, "what the manifest says is still shown"
+    (listed,) = own(models.json("models", "list"))
+    assert (listed["damaged"], listed["stage"]) == (True, "candidate")
+    assert "damaged: `titanflow models verify` says" in models.good("models", "show", "tiny@candidate")
+
+
 def test_a_model_that_is_not_there_is_answered_with_those_that_are(models: CommandLine, registry: Registry) -> None:
     digest = registry.add(*tiny_model_files(name="tiny"))
     missing = models("models", "show", "titan")
