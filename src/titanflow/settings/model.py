@@ -59,7 +59,7 @@ class RiskSection(Section):
     max_gross_exposure: Multiple = Field(Decimal(1), description="largest gross exposure, part of equity")
     total_max_gross_exposure: Multiple = Field(Decimal(1), description="the same for all contenders together")
     max_orders_per_minute: Annotated[int, Field(ge=1, le=100_000)] = Field(30, description="entries in 60 seconds")
-    min_confidence: Annotated[float, Field(ge=0, le=1)] = Field(0.25, description="signals below it are denied")
+    min_confidence: Annotated[float, Field(ge=0, le=1)] = Field(0.25, description="entries less sure than that are denied")
     allowed_instruments: tuple[str, ...] = Field((), description="instruments that may be traded; none means all")
     no_entry_after_open_seconds: Annotated[int, Field(ge=0, le=86_400)] = Field(
         0, description="no entry so soon after the venue's open"
@@ -141,7 +141,7 @@ class Settings(Section):
 
     home: FilePath = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("titanflow")),
-        description="where embedded servers, logs and run files live",
+        description="where embedded servers, models, trainings, logs and run files live",
     )
     redis_url: RedisUrl | None = Field(None, description="a Redis to use; unset: an embedded one")
     database_url: DatabaseUrl | None = Field(None, description="a PostgreSQL to use; unset: an embedded one")
