@@ -112,7 +112,7 @@ def _show(model: "LearnedModel", data: "BarData", found: "Validation") -> None:
     columns = (
         Column("after costs"),
         Column("return", right=True),
-        Column("Sharpe", right=True),
+        Column("Sharpe, annualised" if fold.traded.sharpe is not None else "Sharpe", right=True),
         Column("largest fall", right=True),
         Column("round trips", right=True),
     )

@@ -1,5 +1,6 @@
 """`titanflow train`: teaches a model on real data, validates it walk-forward and registers it with its evidence."""
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -200,9 +201,9 @@ def show(trained: "Trained") -> None:
     columns = (
         Column("fold"), Column("trained on", 3, right=True), Column("purged", 6, right=True),
         Column("tested on", 2, right=True), Column("accuracy", 4, right=True), Column("AUC", right=True),
-        Column("Brier", 5, right=True), Column("Sharpe", 1, right=True), Column("drawdown", 7, right=True),
-        Column("return", right=True), Column("trades", 8, right=True), Column("buy and hold", 1, right=True),
-        Column("SMA crossover", 9, right=True),
+        Column("Brier", 5, right=True), Column(_sharpe_heading(validation.folds), 1, right=True),
+        Column("drawdown", 7, right=True), Column("return", right=True), Column("trades", 8, right=True),
+        Column("buy and hold", 1, right=True), Column("SMA crossover", 9, right=True),
     )  # fmt: skip
     console.print(table("Walk-forward, after costs", columns, map(_row, validation.folds)))
     label, training = manifest.label, manifest.training
@@ -230,6 +231,11 @@ def _row(fold: "FoldResult") -> tuple[str | Text, ...]:
         _gain(traded), f"{traded.trades:,}", _gain(fold.baselines["buy_and_hold"]),
         _gain(fold.baselines["sma_crossover"]),
     )  # fmt: skip
+
+
+def _sharpe_heading(folds: "Sequence[FoldResult]") -> str:
+    known = any(fold.traded.sharpe is not None for fold in folds)
+    return "Sharpe, annualised" if known else "Sharpe"
 
 
 def _gain(curve: "TradedCurve") -> Text:

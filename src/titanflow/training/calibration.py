@@ -18,6 +18,8 @@ SILENT = Thresholds(buy_above=1.0, sell_below=0.0)
 
 _STEPS = 100
 _CLOSE_ENOUGH = 1e-13
+_ALIKE = 1e-6
+"""Scores that differ by less, as a part of the largest, differ by rounding: networks give seven digits."""
 
 Floats = NDArray[np.float64]
 
@@ -39,6 +41,12 @@ def fit_platt(scores: Floats, labels: NDArray[np.int8]) -> Calibration:
         share = float(np.mean(targets))
         slope, intercept = LEAST_SLOPE, log(share / (1 - share))
     return Calibration(slope=slope / deviation, intercept=intercept - slope * mean / deviation)
+
+
+def deviation_of(scores: Floats) -> float:
+    """How far a model spreads its scores, as a divisor: 1 where they are too few or too alike to tell."""
+    deviation = float(np.std(scores)) if len(scores) else 0.0
+    return deviation if deviation > _ALIKE * float(np.max(np.abs(scores), initial=0.0)) else 1.0
 
 
 def probabilities(calibration: Calibration, scores: Floats) -> Floats:

@@ -44,11 +44,17 @@ class _FoldTable:
 
 
 def permutation_test(
-    samples: Samples, folds: Sequence[tuple[Rows, Floats]], *, permutations: int = 200, seed: int = 0
+    samples: Samples,
+    folds: Sequence[tuple[Rows, Floats]],
+    *,
+    permutations: int = 200,
+    seed: int = 0,
+    settings_tried: int = 1,
 ) -> PermutationTest:
     """Test rows and scores of each fold against `permutations` shuffles.
 
-    The p-value is (1 + shuffles that score as well) / (1 + shuffles), so it is never zero (Phipson and Smyth 2010).
+    The p-value is (1 + shuffles that score as well) / (1 + shuffles), so it is never zero (Phipson and Smyth 2010). Of
+    the best of several settings it is that many times as large, at most 1, as each had its chance of luck (Bonferroni).
     """
     tables = [_FoldTable(samples, rows, scores) for rows, scores in folds]
     block = samples.label_spec.horizon_bars + 1
@@ -58,7 +64,8 @@ def permutation_test(
         [_mean(tables, [_shuffled(t.moments, block, rng) for t in tables]) for _ in range(permutations)]
     )
     as_good = int(np.sum(shuffled >= observed))
-    return PermutationTest(STATISTIC, observed, shuffled, (1 + as_good) / (1 + permutations))
+    p_value = min(1.0, settings_tried * (1 + as_good) / (1 + permutations))
+    return PermutationTest(STATISTIC, observed, shuffled, p_value)
 
 
 def _mean(tables: Sequence[_FoldTable], orders: Sequence[Integers]) -> float:

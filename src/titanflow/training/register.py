@@ -168,7 +168,10 @@ def with_base_value(
 
 
 def out_of_fold_file(samples: Samples, validation: Validation) -> bytes:
-    """validation.npz: what a stacking model learns from. Scores to seven digits, probabilities to four decimals."""
+    """validation.npz: what a stacking model learns from, its scores in units of the final model's.
+
+    Scores have seven digits, probabilities four decimals.
+    """
     columns = {
         name: column.astype(np.float32) if column.dtype == np.float64 else column
         for name, column in out_of_fold(samples, validation).items()

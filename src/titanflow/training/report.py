@@ -16,6 +16,7 @@ from titanflow.training.report_plots import (
     permutation_plot,
 )
 from titanflow.training.results import FoldResult, TradedCurve, Validation
+from titanflow.training.trading import SHARPE_DAYS
 
 NAMES = {
     "lightgbm": "LightGBM", "lstm": "LSTM with attention", "tft": "Temporal Fusion Transformer",
@@ -86,7 +87,7 @@ def _figures(validation: Validation) -> str:
     metrics = validation.metrics
     shown = (
         ("auc", "AUC, 0.5 is chance", "{:.3f}"), ("accuracy", "accuracy", "{:.1%}"), ("brier", "Brier score", "{:.4f}"),
-        ("log_loss", "log loss", "{:.4f}"), ("sharpe", "Sharpe after costs", "{:.2f}"),
+        ("log_loss", "log loss", "{:.4f}"), ("sharpe", "annualised Sharpe", "{:.2f}"),
         ("total_return", "return of a fold", "{:+.2%}"), ("max_drawdown", "largest drawdown", "{:.2%}"),
     )  # fmt: skip
     tiles = [(label, form.format(metrics[name])) for name, label, form in shown if name in metrics]
@@ -122,7 +123,8 @@ def _folds(validation: Validation) -> str:
     return (
         "<section><h2>Walk-forward, fold by fold</h2><p>Each fold is tested on rows that come after all that it was "
         "trained on; rows whose labels reach into the test are purged. Sharpe, drawdown and return are after costs, as "
-        f"are the returns of buying and holding and of an SMA crossover.</p>"
+        f"are the returns of buying and holding and of an SMA crossover. Sharpe is annualised; "
+        f"fewer than {SHARPE_DAYS} days of test have none.</p>"
         f"{_table(head, map(_fold_row, validation.folds))}</section>\n"
     )
 
@@ -188,7 +190,8 @@ def _tried(content: ReportContent) -> str:
     rows = [(escape(settings), f"{loss:.5f}") for settings, loss in content.tried]
     return (
         f"<section><h2>Settings tried</h2><p>{len(rows)} settings; the one with the smallest mean log loss over the "
-        "folds was chosen. The best of many looks better than it is: the folds above are those of the chosen one.</p>"
+        "folds was chosen. The best of many looks better than it is: the folds above are those of the chosen one, and "
+        f"the permutation p is {len(rows)} times as large, at most 1, as it would be of one setting (Bonferroni).</p>"
         f"{_table(('settings', 'log loss'), rows)}</section>\n"
     )
 

@@ -16,7 +16,7 @@ class TradedCurve:
     equity: NDArray[np.float64]
     """Starts at 1."""
     sharpe: float | None
-    """Annualised; None where nothing varied."""
+    """Annualised; None where nothing varied, or over too few days to speak of a year."""
     max_drawdown: float
     total_return: float
     trades: int
@@ -32,6 +32,7 @@ class FoldResult:
     """Rows left out of training because their labels reach into the test, or lie in the embargo after it."""
     test: Rows
     scores: NDArray[np.float64]
+    """On one scale with those of the other folds."""
     probabilities: NDArray[np.float64]
     """Calibrated by the folds before this one (the first fold: by its own early-stop rows), so never by itself."""
     labels: NDArray[np.int8]
@@ -52,6 +53,7 @@ class PermutationTest:
     observed: float
     shuffled: NDArray[np.float64]
     p_value: float
+    """Corrected for the number of settings that were tried."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from titanflow.signal.model import LearnedModel
 from titanflow.training.barrier import refuse_overlap
 from titanflow.training.data import BarData, no_progress
 from titanflow.training.dataset import build_samples
+from titanflow.training.lessons import FEATURES
 from titanflow.training.results import Validation
 from titanflow.training.samples import Rows, Samples
 from titanflow.training.splits import MIN_ROWS
@@ -38,7 +39,7 @@ def validate_model(
     if data.bar_seconds != manifest.bar_seconds:
         raise InputError(f"the model reads bars of {manifest.bar_seconds} s; the data are of {data.bar_seconds} s")
     features = [feature.name for feature in manifest.features if feature.name != POSITION]
-    samples = build_samples(data, features, manifest.label, progress=progress)
+    samples = build_samples(data, features, manifest.label, progress=lambda _what, done: progress(FEATURES, done))
     rows = samples.usable(manifest.window)
     if len(rows) < MIN_ROWS:
         raise InputError(f"data {data.window.source}: {len(rows)} rows can be scored; at least {MIN_ROWS} are needed")

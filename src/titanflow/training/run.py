@@ -31,7 +31,7 @@ from titanflow.training.splits import part, walk_forward
 from titanflow.training.trading import market_of
 from titanflow.training.trainer import Fitted, Progress
 from titanflow.training.trainers import Resources, trainer_class
-from titanflow.training.validation import Judging, ScoredFold, assemble, final_decision, mean_log_loss
+from titanflow.training.validation import Judging, ScoredFold, assemble, final_decision, mean_log_loss, on_scale_of
 
 Say = Callable[[str], None]
 JUDGING, FINAL = "judging the folds", "fit on all rows"
@@ -139,6 +139,7 @@ class TrainingRun:
         validation = assemble(samples, best, judging, settings_tried=len(ranked))
         self._progress(JUDGING, 1.0)
         fitted, window, own_scores = self._fit_on_all(samples, chosen, store)
+        validation = on_scale_of(validation, own_scores)
         calibration, speaks = final_decision(validation, judging, own_scores)
         outcome = Outcome(
             name=self._plan.name,

@@ -92,5 +92,6 @@ def _refuse_too_small(fold: Fold, folds: int, rows: int) -> None:
         if len(part_of_fold) < MIN_ROWS:
             raise InputError(
                 f"validation.folds = {folds}: fold {fold.number} has {len(part_of_fold)} rows to {name}, of {rows} in "
-                f"all; at least {MIN_ROWS} are needed: give more data, or fewer folds, or a shorter label or embargo"
+                f"all; at least {MIN_ROWS} are needed: give more data, shorter bars (--bar-seconds), fewer "
+                f"folds, or a shorter label or embargo"
             )

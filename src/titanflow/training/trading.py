@@ -22,6 +22,9 @@ Integers = NDArray[np.int64]
 
 DEFAULT_SLIPPAGE = 0.0005
 """Part of the price, as the executor's `slippage_base`."""
+SHARPE_DAYS = 5
+"""Days with bars that an annualised Sharpe ratio needs at least: of fewer, it is a large number that says nothing."""
+_NANOS_PER_DAY = 86_400 * NANOS_PER_SECOND
 
 
 @dataclass(frozen=True)
@@ -154,10 +157,15 @@ def grown(samples: Samples, rows: slice, day: Integers, wanted: Booleans, cost: 
 
 
 def curve_of(at: Integers, equity: Floats, trades: int, bars_per_year: float) -> TradedCurve:
-    """A curve with its statistics: annualised Sharpe ratio of its bars' returns (Sharpe 1994) and largest fall."""
+    """A curve with its statistics: annualised Sharpe ratio of its bars' returns (Sharpe 1994) and largest fall.
+
+    `at` are the bars' ends, nanoseconds UTC. Fewer than SHARPE_DAYS days (UTC) of them have no Sharpe ratio.
+    """
     returns = equity[1:] / equity[:-1] - 1.0
     deviation = float(np.std(returns, ddof=1)) if len(returns) > 1 else 0.0
-    sharpe = float(np.mean(returns)) / deviation * sqrt(bars_per_year) if deviation > 1e-15 else None
+    days = len(np.unique((at - 1) // _NANOS_PER_DAY))  # a bar that ends at midnight is of the day before
+    tells = days >= SHARPE_DAYS and deviation > 1e-15
+    sharpe = float(np.mean(returns)) / deviation * sqrt(bars_per_year) if tells else None
     falls = 1.0 - equity / np.maximum.accumulate(equity) if len(equity) else np.zeros(1)
     total = float(equity[-1]) - 1.0 if len(equity) else 0.0
     return TradedCurve(at, equity, sharpe, float(falls.max()), total, trades)

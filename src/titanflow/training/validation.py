@@ -1,7 +1,7 @@
 """Walk-forward validation: a fold at a time (`run_fold`, which may run anywhere), then all of them judged together."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from titanflow.domain.models import Calibration, Thresholds
 from titanflow.training import metrics
 from titanflow.training.baselines import baselines
-from titanflow.training.calibration import fit_platt, probabilities, thresholds
+from titanflow.training.calibration import deviation_of, fit_platt, probabilities, thresholds
 from titanflow.training.permutation import permutation_test
 from titanflow.training.results import FoldResult, PermutationTest, Validation
 from titanflow.training.samples import Rows, Samples
@@ -20,6 +20,8 @@ from titanflow.training.trainer import Progress, Trainer
 
 SIGNIFICANCE = 0.05
 """The permutation test's p-value from which on there is no talk of an edge."""
+SHUFFLES_A_SETTING = 20
+"""At least: with fewer, no score of the best of so many settings could be significant."""
 
 Floats = NDArray[np.float64]
 
@@ -65,25 +67,42 @@ def run_fold(trainer: Trainer, samples: Samples, fold: Fold, seed: int, progress
     )
 
 
-def mean_log_loss(samples: Samples, scored: Sequence[ScoredFold]) -> float:
+def on_one_scale(fold: ScoredFold) -> ScoredFold:
+    """The fold's scores in deviations of its own model's scores of its early-stop rows, which lie before its test.
+
+    Each fold's model spreads its scores by its own measure, tenfold apart where one stopped early; what one fold's
+    scores say of the next one's is said by scores on one scale.
+    """
+    deviation = deviation_of(fold.early_stop_scores)
+    return replace(fold, early_stop_scores=fold.early_stop_scores / deviation, scores=fold.scores / deviation)
+
+
+def on_scale_of(validation: Validation, early_stop_scores: Floats) -> Validation:
+    """The validation with all scores in units of the final model, which gave its early-stop rows these scores."""
+    deviation = deviation_of(early_stop_scores)
+    return replace(validation, folds=tuple(replace(fold, scores=fold.scores * deviation) for fold in validation.folds))
+
+
+def mean_log_loss(samples: Samples, folds: Sequence[ScoredFold]) -> float:
     """Mean over the folds of the log loss after each one's own calibration: what settings are chosen by."""
-    losses = []
+    scored, losses = [on_one_scale(fold) for fold in folds], []
     for place, fold in enumerate(scored):
         calibration = fit_platt(*_known_before(samples, scored, place))
         losses.append(metrics.cross_entropy(probabilities(calibration, fold.scores), samples.label[fold.test]))
     return float(np.mean(losses))
 
 
-def assemble(
-    samples: Samples, scored: Sequence[ScoredFold], judging: Judging, *, settings_tried: int = 1
-) -> Validation:
-    """Calibrate and trade each fold by what was known before it, hold it against the baselines, and judge."""
-    folds = []
+def assemble(samples: Samples, folds: Sequence[ScoredFold], judging: Judging, *, settings_tried: int = 1) -> Validation:
+    """Calibrate and trade each fold by what was known before it, hold it against the baselines, and judge.
+
+    Scores of the result are on one scale.
+    """
+    scored, results = [on_one_scale(fold) for fold in folds], []
     for place, fold in enumerate(scored):
         calibration = fit_platt(*_known_before(samples, scored, place))
         speaks = speaking(calibration, fold.early_stop_scores, judging)
-        folds.append(fold_result(samples, fold, calibration, speaks, judging))
-    return judged(samples, folds, judging, settings_tried=settings_tried)
+        results.append(fold_result(samples, fold, calibration, speaks, judging))
+    return judged(samples, results, judging, settings_tried=settings_tried)
 
 
 def speaking(calibration: Calibration, scores: Floats, judging: Judging) -> Thresholds:
@@ -96,7 +115,8 @@ def final_decision(
 ) -> tuple[Calibration, Thresholds]:
     """The manifest's: calibration by the out-of-fold scores of all folds, thresholds as each fold had them.
 
-    `early_stop_scores` are the final model's, of the rows that told it when to stop; None: the folds' scores serve.
+    Scores are in units of the final model (`on_scale_of`), and so is the slope. `early_stop_scores` are the final
+    model's, of the rows that told it when to stop; None: the folds' scores serve.
     """
     scores = np.concatenate([fold.scores for fold in validation.folds])
     calibration = fit_platt(scores, np.concatenate([fold.labels for fold in validation.folds]))
@@ -128,17 +148,21 @@ def fold_result(
 def judged(samples: Samples, folds: Sequence[FoldResult], judging: Judging, *, settings_tried: int = 1) -> Validation:
     """All folds together: the permutation test, the metrics and the verdict."""
     test = permutation_test(
-        samples, [(fold.test, fold.scores) for fold in folds], permutations=judging.permutations, seed=judging.seed
+        samples,
+        [(fold.test, fold.scores) for fold in folds],
+        permutations=max(judging.permutations, SHUFFLES_A_SETTING * settings_tried),
+        seed=judging.seed,
+        settings_tried=settings_tried,
     )
     found = _metrics(folds, test)
-    has_edge, verdict = judge(found)
+    has_edge, verdict = judge(found, settings_tried)
     chances = np.concatenate([fold.probabilities for fold in folds])
     labels = np.concatenate([fold.labels for fold in folds])
     curve = metrics.calibration_curve(chances, labels)
     return Validation(tuple(folds), test, found, has_edge, verdict, settings_tried, curve)
 
 
-def judge(found: Mapping[str, float]) -> tuple[bool, str]:
+def judge(found: Mapping[str, float], settings_tried: int = 1) -> tuple[bool, str]:
     """Whether there is an edge, and one sentence with the numbers.
 
     An edge is a score that luck seldom gives, and a return after costs above zero and above every baseline's.
@@ -148,14 +172,19 @@ def judge(found: Mapping[str, float]) -> tuple[bool, str]:
     )
     has_edge = found["permutation_p"] < SIGNIFICANCE and earned > max(0.0, held, crossed)
     score = f"AUC {found['auc']:.3f}" if "auc" in found else "one class only"
+    best_of = f" for the best of {settings_tried} settings" if settings_tried > 1 else ""
     return has_edge, (
-        f"{'edge' if has_edge else 'no edge'}: {score}, permutation p {found['permutation_p']:.3f}; after costs it "
-        f"{_made(earned)} where buy and hold {_made(held)} and the SMA crossover {_made(crossed)}"
+        f"{'edge' if has_edge else 'no edge'}: {score}, permutation p {found['permutation_p']:.3f}{best_of}; after "
+        f"costs it {_made(earned)} where buy and hold {_made(held)} and the SMA crossover {_made(crossed)}"
     )
 
 
 def out_of_fold(samples: Samples, validation: Validation) -> dict[str, NDArray[np.generic]]:
-    """The columns of validation.npz: what a stacking model learns from, by fold and time."""
+    """The columns of validation.npz, by fold and time: what a stacking model learns from.
+
+    Scores are as the validation has them; in units of the final model, the manifest's calibration makes of them the
+    log odds that a session would have seen.
+    """
     rows = np.concatenate([fold.test for fold in validation.folds])
     return {
         "closed_at": samples.closed_at[rows],
@@ -210,4 +239,4 @@ def _compounded(returns: Sequence[float]) -> float:
 
 
 def _made(part: float) -> str:
-    return f"{'made' if part >= 0 else 'lost'} {abs(part):.2%}".replace("%", " %")
+    return f"{'made' if part >= 0 else 'lost'} {abs(part):.2%}"

@@ -53,6 +53,15 @@ def test_the_p_value_is_the_share_of_shuffles_that_score_as_well() -> None:
     assert np.array_equal(test.shuffled, again.shuffled)
 
 
+def test_the_p_value_of_the_best_of_many_settings_is_as_many_times_as_large_and_at_most_one() -> None:
+    samples = tiny_samples(200, horizon=3)
+    rows = samples.usable(1)
+    folds = [(rows, samples.features[rows, 1])]
+    one = permutation_test(samples, folds, permutations=50, seed=3).p_value
+    assert permutation_test(samples, folds, permutations=50, seed=3, settings_tried=2).p_value == min(1.0, 2 * one)
+    assert permutation_test(samples, folds, permutations=50, seed=3, settings_tried=1000).p_value == 1.0
+
+
 def test_one_class_alone_says_nothing() -> None:
     samples = tiny_samples(100, horizon=3)
     rows = samples.usable(1)

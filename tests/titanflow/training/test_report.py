@@ -99,6 +99,19 @@ def test_every_number_of_a_fold_is_shown_with_its_baselines(content: ReportConte
             assert f">{text}<" in page
 
 
+def test_a_sharpe_ratio_is_shown_where_there_is_one_and_as_a_dash_where_not(content: ReportContent) -> None:
+    page = render(content).decode()
+    assert "fewer than 5 days of test have none" in page
+    assert "annualised Sharpe" not in page
+    found = content.validation
+    first = replace(found.folds[0], traded=replace(found.folds[0].traded, sharpe=1.625))
+    known = replace(found, folds=(first, *found.folds[1:]), metrics={**found.metrics, "sharpe": 1.625})
+    page = render(replace(content, validation=known)).decode()
+    assert "<b>1.62</b><span>annualised Sharpe</span>" in page
+    assert page.count("<td>1.62</td>") == 1
+    assert page.count("<td>–</td>") == len(found.folds) - 1
+
+
 def test_names_from_outside_are_text_and_no_tags(content: ReportContent) -> None:
     page = render(content).decode()
     assert "first &lt;try&gt;" in page
@@ -116,7 +129,9 @@ def test_colours_follow_the_page_so_that_a_dark_one_can_be_read(content: ReportC
 def test_settings_are_listed_only_where_several_were_tried(content: ReportContent) -> None:
     assert "Settings tried" not in render(content).decode()
     tried = replace(content, tried=[("leaves 7", 0.69), ("leaves 15", 0.7)])
-    assert "Settings tried" in render(tried).decode()
+    page = render(tried).decode()
+    assert "Settings tried" in page
+    assert "permutation p is 2 times as large, at most 1," in page
 
 
 def test_a_report_without_explanations_says_why(content: ReportContent) -> None:

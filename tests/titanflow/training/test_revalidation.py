@@ -45,13 +45,14 @@ def later() -> BarData:
 @pytest.mark.parametrize("kind", ["lightgbm", "ppo"])
 def test_rows_are_scored_and_calibrated_as_the_served_model_does(later: BarData, kind: str) -> None:
     model = model_of(kind)
-    told: list[float] = []
-    found = validate_model(later, model, permutations=19, progress=lambda what, part: told.append(part))
+    told: list[tuple[str, float]] = []
+    found = validate_model(later, model, permutations=19, progress=lambda what, part: told.append((what, part)))
     (fold,) = found.folds
     assert len(fold.test) > 100
     assert_allclose(fold.probabilities, probabilities(model.manifest.calibration, fold.scores))
     assert found.verdict.startswith(("edge: AUC", "no edge: AUC"))
-    assert max(told) <= 1.0
+    assert max(part for _, part in told) <= 1.0
+    assert {what for what, _ in told} == {"features and labels", "scoring"}  # whatever the number of instruments
 
 
 def test_data_from_before_the_end_of_the_training_are_refused_with_both_times(later: BarData) -> None:

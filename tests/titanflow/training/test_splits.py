@@ -86,6 +86,8 @@ def test_the_last_fit_uses_all_rows() -> None:
 def test_too_few_rows_are_refused_with_the_fold_and_the_counts() -> None:
     samples = tiny_samples(40, instruments=("A.X",), horizon=5)
     with pytest.raises(
-        InputError, match=r"validation.folds = 5: fold 1 has \d rows to train on, of 35 in all; at least 10"
+        InputError,
+        match=r"validation.folds = 5: fold 1 has \d rows to train on, of 35 in all; at least 10 are needed: "
+        r"give more data, shorter bars \(--bar-seconds\), fewer folds, or a shorter label",
     ):
         walk_forward(samples, samples.usable(1), 5)

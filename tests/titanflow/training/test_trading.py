@@ -15,10 +15,11 @@ from titanflow.domain.instruments import FeeSchedule, Instrument, InstrumentKind
 from titanflow.domain.types import SCALE
 from titanflow.training.baselines import baselines, moving_average, since_crossing
 from titanflow.training.samples import Samples
-from titanflow.training.trading import Market, Stance, curve_of, grown, long_while, market_of, trade
+from titanflow.training.trading import SHARPE_DAYS, Market, Stance, curve_of, grown, long_while, market_of, trade
 
 FREE = Market((0.0,), 252 * 390)
 NAN = float("nan")
+DAY = 86_400_000_000_000
 
 
 def one_instrument(opens: list[float], closes: list[float], days: list[int] | None = None) -> Samples:
@@ -92,9 +93,9 @@ def test_each_instrument_has_an_equal_part_of_the_capital() -> None:
 @settings(max_examples=60, deadline=None)
 def test_sharpe_and_drawdown_are_those_of_empyrical(returns: list[float], periods: int) -> None:
     equity = np.concatenate(([1.0], np.cumprod(1.0 + np.array(returns))))
-    curve = curve_of(np.arange(len(equity)), equity, 0, periods)
+    curve = curve_of((1 + np.arange(len(equity))) * 2 * DAY, equity, 0, periods)
     found = equity[1:] / equity[:-1] - 1.0
-    if np.std(found, ddof=1) > 1e-9:
+    if len(equity) >= SHARPE_DAYS and np.std(found, ddof=1) > 1e-9:
         assert curve.sharpe is not None
         assert_allclose(curve.sharpe, empyrical.sharpe_ratio(found, annualization=periods), rtol=1e-6, atol=1e-9)
     assert_allclose(curve.max_drawdown, -empyrical.max_drawdown(found), rtol=1e-9, atol=1e-12)
@@ -102,8 +103,16 @@ def test_sharpe_and_drawdown_are_those_of_empyrical(returns: list[float], period
 
 
 def test_where_nothing_varied_there_is_no_sharpe_ratio() -> None:
-    assert curve_of(np.arange(3), np.ones(3), 0, 252).sharpe is None
+    assert curve_of((1 + np.arange(9)) * DAY, np.ones(9), 0, 252).sharpe is None
     assert curve_of(np.zeros(0, dtype=np.int64), np.zeros(0), 0, 252).total_return == 0.0
+
+
+def test_fewer_than_five_days_are_not_annualised() -> None:
+    hours = (1 + np.arange(5 * 24)) * DAY // 24  # the last ends at midnight, and is the fifth day's
+    equity = np.cumprod(1 + 0.001 * np.random.default_rng(3).standard_normal(len(hours)))
+    assert curve_of(hours, equity, 0, 8760).sharpe is not None
+    assert curve_of(hours[:96], equity[:96], 0, 8760).sharpe is None
+    assert curve_of(hours[:97], equity[:97], 0, 8760).sharpe is not None
 
 
 def test_doing_nothing_earns_nothing_and_holding_earns_the_change_less_costs() -> None:

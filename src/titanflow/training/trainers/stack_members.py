@@ -70,10 +70,10 @@ def stack_inputs(members: Sequence[Member]) -> tuple[tuple[str, ...], int]:
 def stack_samples(samples: Samples, members: Sequence[Member]) -> Samples:
     """The same rows with each member's log odds, scored out of fold, for features; NaN where one said nothing.
 
-    Every score goes through the member's one calibration, as in a session. Each fold's own would put folds on scales
-    that differ a thousandfold. It adds no knowledge of later labels: one slope and one intercept for a whole column
-    change nothing for a stack that standardises. Raises InputError where a member's scores are of no row of these, or
-    its labels are not these rows' labels.
+    Scores are in units of the member's final model and go through its one calibration, as in a session; each fold's
+    own would put folds on scales that differ a thousandfold. It adds no knowledge of later labels: one slope and one
+    intercept for a whole column change nothing for a stack that standardises. Raises InputError where a member's scores
+    are of no row of these, or its labels are not these rows' labels.
     """
     columns = [_logits(samples, member) for member in members]
     names = tuple(f"{member.name} {member.digest[:SHORT]}" for member in members)

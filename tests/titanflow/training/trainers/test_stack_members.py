@@ -73,7 +73,7 @@ def home(tmp_path: Path) -> Path:
 
 def test_a_missing_member_says_what_to_train_first(home: Path) -> None:
     with pytest.raises(InputError, match="'tft' and there is none: run `titanflow train tft --data"):
-        choose_members(Registry(home), ("lightgbm", "lstm", "tft"), TARGET)
+        choose_members(Registry(home, shipped=home / "none"), ("lightgbm", "lstm", "tft"), TARGET)
 
 
 def test_a_reference_that_is_no_model_is_refused_with_what_there_is(home: Path) -> None:
