@@ -176,5 +176,13 @@ def _reference_faults(manifest: ModelManifest, content: bytes | None) -> Iterato
         return
     described = [feature.name for feature in reference.features]
     read = [code.name for code in manifest.features]
-    if described not in (read, [name for name in read if name != POSITION]):
-        yield f"{REFERENCE_FILE} describes other features than the model reads: {', '.join(described) or 'none'}"
+    market = [name for name in read if name != POSITION]
+    if described not in (read, market):
+        yield f"{REFERENCE_FILE} describes other features than the model reads: {_difference(described, market)}"
+
+
+def _difference(described: list[str], read: list[str]) -> str:
+    more = [name for name in described if name not in read]
+    less = [name for name in read if name not in described]
+    told = [f"it has {', '.join(more)} as well"] if more else []
+    return " and ".join([*told, *([f"it lacks {', '.join(less)}"] if less else [])]) or "their order is another"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from support.tiny_models import Files, described, tiny_model_files
 from titanflow.domain.models import MANIFEST_FILE, FeatureCode, ModelManifest, digest_of, manifest_bytes
 from titanflow.models.checks import SERVED_BY, byte_faults, faults
+from titanflow.signal.fingerprint import feature_fingerprint
 
 Tiny = tuple[ModelManifest, Files]
 MANIFEST, FILES = tiny_model_files()
@@ -102,7 +103,14 @@ def test_a_feature_computed_by_other_code_is_named_with_both_fingerprints() -> N
 
 def test_a_dropped_feature_no_longer_fits_the_reference() -> None:
     fault = only(faults_with(features=MANIFEST.features[:-1]))
-    assert fault.startswith("reference.json describes other features than the model reads: return_1")
+    name = MANIFEST.features[-1].name
+    assert fault == f"reference.json describes other features than the model reads: it has {name} as well"
+
+
+def test_a_replaced_feature_and_another_order_do_not_fit_the_reference_either() -> None:
+    replaced = faults_with(features=feature("atr", feature_fingerprint("atr")))
+    assert only(replaced).endswith(f"it has {MANIFEST.features[-1].name} as well and it lacks atr")
+    assert only(faults_with(features=MANIFEST.features[::-1])).endswith("their order is another")
 
 
 def test_a_feature_that_is_listed_twice_is_named() -> None:
