@@ -100,7 +100,7 @@ def test_a_training_learns_from_a_recorded_session(cli: CommandLine, long_tape: 
         (["lightgbm", "--data", "TAPE", "--workers", "0"], "resources.workers = 0 (from flag): expected"),
         (["lightgbm", "--data", "TAPE", "--device", "tpu"], "resources.device = 'tpu' (from flag): expected auto"),
         (["lightgbm", "--data", "TAPE", "--name", "Bad name"], "'Bad name' cannot name a model"),
-        (["stack", "--data", "TAPE"], "the stack needs a model"),
+        (["stack", "--data", "TAPE"], "no model 'lightgbm' fits the stack"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_with_a_reason(

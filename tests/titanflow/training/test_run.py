@@ -191,7 +191,7 @@ def test_a_feature_that_knows_the_future_is_refused_by_name(
     monkeypatch.setitem(BATCH_FEATURES, "return_1", tomorrow)
     with pytest.raises(InputError, match="return_1 looks into the future"):
         train(tmp_path)
-    assert not Registry(tmp_path).digests()
+    assert not Registry(tmp_path, shipped=tmp_path / "none").digests()
 
 
 def test_the_best_of_several_settings_is_registered_and_their_number_told(train: Train, tmp_path: Path) -> None:

@@ -21,6 +21,10 @@ from titanflow.training.trainers import Resources
 from titanflow.training.trainers.onnx_graph import ARTEFACT, Step, one_bar_model
 from titanflow.training.trainers.stack_members import DEFAULT_MEMBERS, LARGEST_LOGIT
 
+LARGEST_DEVIATION = 5.0
+"""Log odds further from their mean, in deviations of the training rows, count as much: a member whose newest model is
+surer than its earlier ones were is heard, and does not shout the others down."""
+
 Penalty = Annotated[float, Field(gt=0, le=1_000_000)]
 Floats = NDArray[np.float64]
 
@@ -35,19 +39,20 @@ class StackSettings(Section):
 
 
 class FittedStack:
-    """A weight for each member, and a constant."""
+    """Standardises each member's log odds and weighs them, and adds a constant."""
 
-    def __init__(self, members: tuple[str, ...], weights: Floats, constant: float, spread: Floats) -> None:
-        """`spread` is the deviation of each member's log odds over the training rows."""
+    def __init__(self, members: tuple[str, ...], weights: Floats, constant: float, mean: Floats, scale: Floats) -> None:
+        """`mean` and `scale` are those of each member's log odds over the training rows; weights are per `scale`."""
         self._members = members
         self._weights = weights.astype(np.float32)
         self._constant = np.float32(constant)
-        self._spread = spread
+        self._mean, self._scale = mean.astype(np.float32), scale.astype(np.float32)
 
     def scores(self, samples: Samples, rows: Rows) -> Floats:
         """Log odds."""
         logits = np.clip(samples.windows(rows, 1)[:, 0, :], -LARGEST_LOGIT, LARGEST_LOGIT)
-        scores: Floats = (logits @ self._weights + self._constant).astype(np.float64)
+        standard = np.clip((logits - self._mean) / self._scale, -LARGEST_DEVIATION, LARGEST_DEVIATION)
+        scores: Floats = (standard @ self._weights + self._constant).astype(np.float64)
         return scores
 
     def artefact(self) -> tuple[str, bytes]:
@@ -55,15 +60,22 @@ class FittedStack:
         constants: dict[str, NDArray[np.generic]] = {
             "lowest": np.array(-LARGEST_LOGIT, dtype=np.float32),
             "highest": np.array(LARGEST_LOGIT, dtype=np.float32),
+            "mean": self._mean,
+            "scale": self._scale,
+            "least": np.array(-LARGEST_DEVIATION, dtype=np.float32),
+            "most": np.array(LARGEST_DEVIATION, dtype=np.float32),
             "weights": self._weights[:, None],
             "constant": np.array([self._constant], dtype=np.float32),
         }
-        steps: list[Step] = [("Clip", ("lowest", "highest"), {}), ("Gemm", ("weights", "constant"), {})]
+        steps: list[Step] = [
+            ("Clip", ("lowest", "highest"), {}), ("Sub", ("mean",), {}), ("Div", ("scale",), {}),
+            ("Clip", ("least", "most"), {}), ("Gemm", ("weights", "constant"), {}),
+        ]  # fmt: skip
         return ARTEFACT, one_bar_model(len(self._weights), steps, constants)
 
     def importance(self) -> Mapping[str, float]:
-        """Share of each member's weight times how far its log odds spread; empty where all weights are zero."""
-        moved = np.abs(self._weights) * self._spread
+        """Share of each member's weight, all being standardised; empty where all weights are zero."""
+        moved = np.abs(self._weights)
         total = float(moved.sum())
         return dict(zip(self._members, (moved / total).tolist(), strict=True)) if total else {}
 
@@ -96,14 +108,14 @@ class StackTrainer:
 
 
 def _fit(samples: Samples, rows: Rows, penalty: float) -> FittedStack:
-    """Standardised while it is fitted, so that the penalty holds back all members alike."""
+    """Standardised, so that the penalty holds back all members alike."""
     logits = samples.features[rows]
     mean, spread = logits.mean(axis=0), logits.std(axis=0)
     scale = np.where(spread > 0, spread, 1.0)
     regression = LogisticRegression(C=1.0 / (penalty * len(rows)), tol=1e-10, max_iter=1000)
-    regression.fit((logits - mean) / scale, samples.label[rows])
-    weights = regression.coef_[0] / scale
-    return FittedStack(samples.feature_names, weights, float(regression.intercept_[0] - weights @ mean), spread)
+    standard = np.clip((logits - mean) / scale, -LARGEST_DEVIATION, LARGEST_DEVIATION)
+    regression.fit(standard, samples.label[rows])
+    return FittedStack(samples.feature_names, regression.coef_[0], float(regression.intercept_[0]), mean, scale)
 
 
 def _log_loss(fitted: FittedStack, samples: Samples, rows: Rows) -> float:

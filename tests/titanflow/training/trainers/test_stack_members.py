@@ -60,8 +60,13 @@ def model(name: str, kind: str = "lightgbm", *, seed: int = 1, flipped: int = 0)
     return manifest, files
 
 
+def own_models(home: Path) -> Registry:
+    """Those of the test, without the models that ship."""
+    return Registry(home, shipped=home / "none")
+
+
 def register(home: Path, manifest: ModelManifest, files: Files) -> str:
-    return Registry(home).add(manifest, files, who="tester")
+    return own_models(home).add(manifest, files, who="tester")
 
 
 @pytest.fixture
@@ -73,16 +78,16 @@ def home(tmp_path: Path) -> Path:
 
 def test_a_missing_member_says_what_to_train_first(home: Path) -> None:
     with pytest.raises(InputError, match="'tft' and there is none: run `titanflow train tft --data"):
-        choose_members(Registry(home, shipped=home / "none"), ("lightgbm", "lstm", "tft"), TARGET)
+        choose_members(own_models(home), ("lightgbm", "lstm", "tft"), TARGET)
 
 
 def test_a_reference_that_is_no_model_is_refused_with_what_there_is(home: Path) -> None:
     with pytest.raises(ModelMissingError, match="there are lightgbm"):
-        choose_members(Registry(home), ("lightgbm", "oracle"), TARGET)
+        choose_members(own_models(home), ("lightgbm", "oracle"), TARGET)
 
 
 def test_the_newest_fitting_model_of_a_name_is_taken_unless_a_fitting_champion_stands(home: Path) -> None:
-    registry = Registry(home)
+    registry = own_models(home)
     older = registry.find("lightgbm@candidate")
     newer = register(home, *model("lightgbm", seed=9))
     assert choose_members(registry, ("lightgbm", "lstm"), TARGET)[0].digest == newer
@@ -113,7 +118,7 @@ def test_a_member_that_learned_something_else_is_refused_with_what_differs(
     manifest, files = model("lightgbm")
     register(tmp_path, msgspec.structs.replace(manifest, **change), files)
     with pytest.raises(InputError) as refused:
-        choose_members(Registry(tmp_path), ("lightgbm", "lightgbm"), TARGET)
+        choose_members(own_models(tmp_path), ("lightgbm", "lightgbm"), TARGET)
     assert said in str(refused.value)
     assert "Run `titanflow train lightgbm` on the same data" in str(refused.value)
 
@@ -121,13 +126,13 @@ def test_a_member_that_learned_something_else_is_refused_with_what_differs(
 def test_an_agent_is_no_member_since_its_score_depends_on_its_position(home: Path) -> None:
     register(home, *model("agent", "ppo"))
     with pytest.raises(InputError, match="its score depends on its own position, not on the market alone"):
-        choose_members(Registry(home), ("lightgbm", "agent"), TARGET)
+        choose_members(own_models(home), ("lightgbm", "agent"), TARGET)
 
 
 def test_a_model_of_a_kind_that_was_added_may_be_a_member(home: Path) -> None:
     manifest, files = model("plain", "lstm", seed=5)
     register(home, msgspec.structs.replace(manifest, kind="logistic"), files)
-    assert [member.name for member in choose_members(Registry(home), ("lightgbm", "plain"), TARGET)] == [
+    assert [member.name for member in choose_members(own_models(home), ("lightgbm", "plain"), TARGET)] == [
         "lightgbm",
         "plain",
     ]
@@ -135,27 +140,27 @@ def test_a_model_of_a_kind_that_was_added_may_be_a_member(home: Path) -> None:
 
 def test_a_stack_is_no_member_of_another(home: Path) -> None:
     manifest, files = model("tower", seed=6)
-    members = tuple(found.digest for found in Registry(home).models())
+    members = tuple(found.digest for found in own_models(home).models())
     register(home, msgspec.structs.replace(manifest, members=members), files)
     with pytest.raises(InputError, match="differs: it is a stack itself"):
-        choose_members(Registry(home), ("lightgbm", "tower"), TARGET)
+        choose_members(own_models(home), ("lightgbm", "tower"), TARGET)
 
 
 def test_one_model_alone_or_named_twice_is_no_stack(home: Path) -> None:
     for references in (("lightgbm",), ("lightgbm", "lightgbm@candidate")):
         with pytest.raises(InputError, match="two or more models, each named once"):
-            choose_members(Registry(home), references, TARGET)
+            choose_members(own_models(home), references, TARGET)
 
 
 def test_other_labels_for_the_same_bars_are_refused_with_their_number(home: Path) -> None:
     register(home, *model("odd", "tft", seed=4, flipped=3))
-    members = choose_members(Registry(home), ("lightgbm", "odd"), TARGET)
+    members = choose_members(own_models(home), ("lightgbm", "odd"), TARGET)
     with pytest.raises(InputError, match=r"odd\) learned other labels: 3 of 350 differ"):
         stack_samples(SAMPLES, members)
 
 
 def test_a_row_has_each_members_log_odds_or_none_where_it_was_not_tested(home: Path) -> None:
-    members = choose_members(Registry(home), ("lightgbm", "lstm"), TARGET)
+    members = choose_members(own_models(home), ("lightgbm", "lstm"), TARGET)
     samples = stack_samples(SAMPLES, members)
     assert samples.feature_names == tuple(f"{each.name} {each.digest[:12]}" for each in members)
     for column, member in enumerate(members):
@@ -173,7 +178,7 @@ def test_a_row_has_each_members_log_odds_or_none_where_it_was_not_tested(home: P
 
 
 def test_every_fold_is_on_the_scale_of_a_session_however_its_own_calibration_stretched_it(home: Path) -> None:
-    members = choose_members(Registry(home), ("lightgbm", "lstm"), TARGET)
+    members = choose_members(own_models(home), ("lightgbm", "lstm"), TARGET)
     said = dict(np.load(io.BytesIO(members[0].validation)))
     said["probability"] = 0.5 + (said["probability"] - 0.5) * np.where(
         said["closed_at"] > np.median(said["closed_at"]), 1.0, 1e-3
@@ -185,7 +190,7 @@ def test_every_fold_is_on_the_scale_of_a_session_however_its_own_calibration_str
 
 
 def test_a_score_beyond_all_doubt_is_the_largest_log_odds(home: Path) -> None:
-    members = choose_members(Registry(home), ("lightgbm", "lstm"), TARGET)
+    members = choose_members(own_models(home), ("lightgbm", "lstm"), TARGET)
     said = dict(np.load(io.BytesIO(members[0].validation)))
     said["score"] = 1e6 * (2.0 * said["label"] - 1.0)
     file = io.BytesIO()
@@ -203,19 +208,19 @@ def test_a_stack_reads_all_that_its_members_read_in_the_order_of_the_feature_vec
     target = Target(first[0].training, 60, first[0].label)
     second_target = msgspec.structs.replace(second[0], training=target.window, label=target.label)
     install(tmp_path, second_target, second[1])
-    members = choose_members(Registry(tmp_path), ("a", "b"), target)
+    members = choose_members(own_models(tmp_path), ("a", "b"), target)
     assert stack_inputs(members) == (("return_1", "rsi", "atr", "spread"), 12)
 
 
 def test_a_trained_stack_is_served_with_its_members_and_scores_as_it_was_trained(home: Path) -> None:
-    members = choose_members(Registry(home), ("lightgbm", "lstm"), TARGET)
+    members = choose_members(own_models(home), ("lightgbm", "lstm"), TARGET)
     samples = stack_samples(SAMPLES, members)
     rows = samples.usable(1)
     fitted = StackTrainer().fit(samples, rows[:200], rows[200:], 1, lambda _what, _part: None)
     manifest, files = tiny_model_files("stack", members=[member.manifest for member in members])
     files["model.onnx"] = fitted.artefact()[1]
 
-    registry = Registry(home)
+    registry = own_models(home)
     served = [Loader(registry.read).load(member.digest) for member in members]
     reference = read_reference(files[REFERENCE_FILE])
     stack = serve(manifest, files, reference, served)

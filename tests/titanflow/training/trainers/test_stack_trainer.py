@@ -15,7 +15,7 @@ from titanflow.errors import InputError
 from titanflow.training.samples import Rows, Samples
 from titanflow.training.splits import walk_forward
 from titanflow.training.trainers.stack_members import LARGEST_LOGIT
-from titanflow.training.trainers.stack_trainer import FittedStack, StackSettings, StackTrainer
+from titanflow.training.trainers.stack_trainer import LARGEST_DEVIATION, FittedStack, StackSettings, StackTrainer
 from titanflow.training.validation import run_fold
 
 Floats = NDArray[np.float64]
@@ -151,3 +151,20 @@ def test_a_member_that_knows_the_answers_of_one_fold_alone_does_not_win_that_fol
     seen = roc_auc_score(labels, run_fold(StackTrainer(), samples, peeking, 1, quiet).scores)
     assert fair == pytest.approx(roc_auc_score(labels, samples.features[last, 0]), abs=0.05)
     assert seen > fair + 0.05
+
+
+def test_a_member_that_becomes_surer_than_it_was_in_training_does_not_shout_the_others_down() -> None:
+    samples = independent(2)
+    train, early_stop, test = halves(samples)
+    quiet_then_loud = samples.features.copy()
+    quiet_then_loud[:, 0] *= 0.01
+    learned = replace(samples, features=quiet_then_loud)
+    fitted = StackTrainer().fit(learned, train, early_stop, 1, quiet)
+    loud = learned.features.copy()
+    mean, deviation = loud[train, 0].mean(), loud[train, 0].std()
+    loud[test, 0] = mean + LARGEST_DEVIATION * deviation
+    at_most = fitted.scores(replace(learned, features=loud), test)
+    loud[test, 0] = mean + 100 * deviation
+    shouting = replace(learned, features=loud)
+    np.testing.assert_allclose(fitted.scores(shouting, test), at_most, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(by_artefact(fitted, shouting, test), fitted.scores(shouting, test), rtol=1e-5, atol=1e-6)
