@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import onnxruntime  # noqa: F401 - its import starts a thread, which is none of those that are counted
 
 from titanflow.domain.models import MANIFEST_FILE, REFERENCE_FILE, ModelManifest, ModelReference
 from titanflow.errors import ModelError

@@ -20,6 +20,8 @@ from titanflow.settings import Settings
 
 SYMBOLS = ("SPY", "AAPL", "MU")
 MINUTE_NANOS = 60 * 10**9
+RULES = Path(__file__).with_name("rules.toml")
+"""Contenders that need no trained model."""
 
 
 def write_tape(path: Path, minutes: int = 120) -> Path:
@@ -35,10 +37,10 @@ def write_tape(path: Path, minutes: int = 120) -> Path:
 
 
 def settings_of(home: Path, tape: Path, *, topology: str = "fused", speed: Any = "max", **changes: Any) -> Settings:
-    """Settings to play a tape; `changes` are sections or plain settings."""
+    """Settings to play a tape, with rules alone unless told otherwise; `changes` are sections or plain settings."""
     feed = {"tapes": [tape], "speed": speed, **changes.pop("feed", {})}
     runtime = {"topology": topology, **changes.pop("runtime", {})}
-    return Settings.model_validate({"home": home, "feed": feed, "runtime": runtime, **changes})
+    return Settings.model_validate({"home": home, "feed": feed, "runtime": runtime, "contenders": RULES, **changes})
 
 
 def open_fused(url: str, home: Path, tape: Path, session: str | None = None, **changes: Any) -> OpenedRun:

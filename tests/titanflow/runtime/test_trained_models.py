@@ -200,8 +200,8 @@ def test_a_model_that_there_is_not_is_refused_before_there_is_a_session(
     opened: Open, redis_client: redis.Redis
 ) -> None:
     before = [entry.id for entry in Sessions(redis_client).all()]
-    with pytest.raises(InputError, match="contender lightgbm: model is 'lightgbm'"):
-        opened(learned())
+    with pytest.raises(InputError, match="contender nobody: model is 'nobody'"):
+        opened(learned("nobody"))
     assert [entry.id for entry in Sessions(redis_client).all()] == before
 
 
@@ -294,7 +294,9 @@ print(",".join(name for name in heavy + serving if name in sys.modules))
 """
 
 
-@pytest.mark.parametrize(("kinds", "expected"), [((), ""), (("lightgbm", "lstm"), "numpy,onnxruntime")])
+@pytest.mark.parametrize(
+    ("kinds", "expected"), [((), ""), (("lightgbm",), "numpy"), (("lightgbm", "lstm"), "numpy,onnxruntime")]
+)
 def test_a_signal_service_imports_no_more_than_its_models_need(
     opened: Open, redis_url: str, tmp_path: Path, kinds: tuple[str, ...], expected: str
 ) -> None:

@@ -143,10 +143,23 @@ def test_a_new_version_of_a_strategy_has_a_new_model_hash() -> None:
 DEFAULTS = files("titanflow.signal").joinpath(DEFAULT_CONTENDERS_FILE).read_text(encoding="utf-8")
 
 
+def not_here(reference: str) -> ResolvedModel:
+    """A model of that name whose contender will not compete."""
+    return ResolvedModel("a" * 64, "champion", MODEL.manifest, fault=f"{reference} is not asked here")
+
+
+def test_four_rules_and_one_trained_model_of_each_kind_compete_by_default() -> None:
+    specs = parse_contenders(DEFAULTS, MARKET, DEFAULT_CONTENDERS_FILE, not_here)
+    rules = [spec.id for spec in specs if spec.strategy != "LearnedModel"]
+    assert rules == ["sma-slow", "sma-fast", "rsi-slow", "rsi-fast"]
+    trained = {spec.id: spec.fault for spec in specs if spec.strategy == "LearnedModel"}
+    assert trained == {name: f"{name} is not asked here" for name in ("lightgbm", "lstm", "tft", "stack", "ppo")}
+
+
 def heard(ticks: list[TickReceived]) -> set[tuple[str, str]]:
-    """(contender, side) of every signal that the shipped contenders give on these ticks."""
+    """(contender, side) of every signal that the shipped rules give on these ticks."""
     names = tuple(dict.fromkeys(each.instrument for each in ticks))
-    specs = parse_contenders(DEFAULTS, tuple(instrument(name) for name in names), DEFAULT_CONTENDERS_FILE)
+    specs = parse_contenders(DEFAULTS, tuple(instrument(name) for name in names), DEFAULT_CONTENDERS_FILE, not_here)
     decided = decide(session(specs, names), with_clocks(ticks))
     return {
         (event.contender, event.side.value)
@@ -155,7 +168,7 @@ def heard(ticks: list[TickReceived]) -> set[tuple[str, str]]:
     }
 
 
-def test_all_shipped_contenders_buy_and_sell_on_recorded_minutes(minute_bars: dict[str, pd.DataFrame]) -> None:
+def test_all_shipped_rules_buy_and_sell_on_recorded_minutes(minute_bars: dict[str, pd.DataFrame]) -> None:
     ticks = [
         TickReceived(row.ts_ns + part * NANOS_PER_SECOND, f"{symbol}.XNYS", price, row.volume)
         for symbol in ("AAPL", "SPY")
@@ -168,7 +181,7 @@ def test_all_shipped_contenders_buy_and_sell_on_recorded_minutes(minute_bars: di
     }
 
 
-def test_the_fast_shipped_contenders_buy_and_sell_on_eleven_minutes_of_trades(
+def test_the_fast_shipped_rules_buy_and_sell_on_eleven_minutes_of_trades(
     crypto_trades: dict[str, pd.DataFrame],
 ) -> None:
     ticks = [
