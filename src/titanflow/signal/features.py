@@ -59,6 +59,7 @@ class MarketFeatures:
     __slots__ = (
         "_bar",
         "_closes",
+        "_readers",
         "_rsi",
         "_spread",
         "_values",
@@ -81,6 +82,7 @@ class MarketFeatures:
         self._bar: BarClosed | None = None
         self._spread: float | None = None
         self._values: Values | None = None
+        self._readers: dict[tuple[str, ...], Reader] = {}
         self.atr_price: Price = 0
         """Average true range in 1e-9 dollar, rounded half to even; 0 while unknown."""
 
@@ -111,13 +113,24 @@ class MarketFeatures:
     def reader(self, names: Sequence[str]) -> Reader:
         """What gives the features of these names after each bar, in this order; None while one of them is unknown.
 
-        Raises InputError for a name that is not in FEATURE_MEANINGS.
+        Whoever reads the same names is given the very same row. Raises InputError for a name that is not in
+        FEATURE_MEANINGS.
         """
+        known = self._readers.get(tuple(names))
+        return known or self._readers.setdefault(tuple(names), self._new_reader(names))
+
+    def _new_reader(self, names: Sequence[str]) -> Reader:
         pick = itemgetter(*map(_place_of, names), slice(0))  # the empty slice: one name alone also gives a tuple
+        seen: Values | None = None
+        row: tuple[float, ...] | None = None
 
         def read() -> tuple[float, ...] | None:
-            row = pick(self.values())[:-1]
-            return None if None in row else row
+            nonlocal seen, row
+            values = self.values()
+            if values is not seen:
+                picked = pick(values)[:-1]
+                seen, row = values, None if None in picked else picked
+            return row
 
         return read
 

@@ -94,6 +94,20 @@ def test_a_reader_gives_the_features_asked_for_in_their_order() -> None:
     assert (pair(), alone()) == (None, (0.0,))
 
 
+def test_readers_of_the_same_names_are_given_the_very_same_row() -> None:
+    market = MarketFeatures()
+    first, second, other = (market.reader(names) for names in (("rsi", "atr"), ["rsi", "atr"], ("atr", "rsi")))
+    rows = []
+    for number in range(40):
+        market.update(bar(100 + number % 3))
+        assert first() is second() is first()
+        rows.append((first(), other()))
+    known = [(one, two) for one, two in rows if one and two]
+    assert [one for one, _ in known] == [two[::-1] for _, two in known]
+    assert len(set(known)) > 1
+    assert [one is None for one, _ in rows] == [number < 13 for number in range(40)]
+
+
 def test_a_feature_that_does_not_exist_cannot_be_read() -> None:
     with pytest.raises(InputError, match="no feature is called 'moon'; there are return_1, "):
         MarketFeatures().reader(("rsi", "moon"))

@@ -171,6 +171,20 @@ def test_within_its_training_data_it_keeps_silent_and_says_so_once() -> None:
     assert sides(said) == [None, None, None, None, Side.BUY]
 
 
+def test_once_the_time_is_said_to_forbid_it_the_model_is_not_asked_until_it_does_no_longer() -> None:
+    model = model_of([HOLD, BUY, BUY, HOLD], trained_until=bar(5).at)
+    said = said_by(model, [100] * 8)
+    assert len(model.asked) == 4, "at the first two bars that it could read, and at the two after its training"
+    assert sides(said) == [None] * 6 + [Side.BUY, None]
+
+
+def test_once_it_has_said_that_it_is_stale_the_model_is_not_asked_again() -> None:
+    model = model_of([HOLD, BUY], trained_until=bar(1).at - 3 * DAY_NANOS)
+    said = said_by(model, [100] * 9, max_age_days=2)
+    assert reasons(said) == [None, None, (Side.BUY, WithheldReason.STALE)] + [None] * 6
+    assert len(model.asked) == 2
+
+
 def test_it_may_be_allowed_to_trade_what_it_was_trained_on() -> None:
     model = model_of([BUY], trained_until=bar(9).at)
     assert sides(said_by(model, [100, 100], in_sample="trade")) == [None, Side.BUY]

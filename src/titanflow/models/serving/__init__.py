@@ -12,7 +12,7 @@ from titanflow.errors import ModelError
 from titanflow.models.serving.calibrated import ServedModel
 from titanflow.models.serving.lightgbm_native import NativeBooster
 from titanflow.models.serving.onnx_session import OnnxSession
-from titanflow.models.serving.scoring import Scorer, Windows, feature_names, market_features
+from titanflow.models.serving.scoring import Remembering, Scorer, Windows, feature_names, market_features
 from titanflow.models.serving.shapley import GroupedShapley, ShownWeights, TreeShap
 from titanflow.models.serving.stacked import StackedModels
 from titanflow.signal.model import LearnedModel
@@ -52,9 +52,9 @@ def _served(
 def _sampled(
     manifest: ModelManifest, reference: ModelReference, scorer: Scorer, shown: ShownWeights | None = None
 ) -> ServedModel:
-    background = _background(manifest, reference)
-    explainer = GroupedShapley(scorer, feature_names(manifest), background, manifest.explanation_samples, shown)
-    return ServedModel(manifest, reference, scorer, explainer.explain)
+    background, remembering = _background(manifest, reference), Remembering(scorer)
+    explainer = GroupedShapley(remembering, feature_names(manifest), background, manifest.explanation_samples, shown)
+    return ServedModel(manifest, reference, remembering, explainer.explain)
 
 
 def _check_reference(manifest: ModelManifest, reference: ModelReference) -> None:

@@ -35,6 +35,11 @@ class ServedModel:
         """Raw scores of many windows of one instrument."""
         return self._scorer.scores(instrument, windows)
 
+    def logit(self, instrument: InstrumentId, window: Window) -> float:
+        """Calibrated logarithm of the odds of label 1 of one window."""
+        calibration = self.manifest.calibration
+        return calibration.slope * self._score(instrument, window) + calibration.intercept
+
     def logits(self, instrument: InstrumentId, windows: Windows) -> Scores:
         """Calibrated logarithms of the odds of label 1: what a stacking model reads of its members."""
         calibration = self.manifest.calibration

@@ -1,16 +1,18 @@
 """Neural networks on onnxruntime: one thread, deterministic, quiet; scores, and what a network shows of itself."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from titanflow.domain.events import Features
 from titanflow.domain.types import InstrumentId
 from titanflow.errors import ModelError
-from titanflow.models.serving.scoring import Scores, Windows
+from titanflow.models.serving.scoring import Scores, Windows, same_rows
 from titanflow.signal.model import Window
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 FLOAT_TENSOR = "tensor(float)"
 INTEGER_TENSOR = "tensor(int64)"
@@ -38,11 +40,13 @@ class OnnxSession:
         self._reads_instrument = "instrument" in inputs
         self._shown = [name for name in SHOWN if name in outputs]
         self._run = self._session.run
+        self._rolling: dict[InstrumentId, tuple[Window, NDArray[np.float32]]] = {}
+        """Of each instrument, the window that was scored last, also as floats."""
         self._probe()
 
     def score(self, instrument: InstrumentId, window: Window) -> float:
         """Raw score of one window."""
-        return float(self._run(("score",), self._feed(instrument, np.array((window,), dtype=np.float32)))[0][0])
+        return float(self._run(("score",), self._feed(instrument, self._floats(instrument, window)))[0][0])
 
     def scores(self, instrument: InstrumentId, windows: Windows) -> Scores:
         """Raw scores of many windows of one instrument."""
@@ -60,6 +64,18 @@ class OnnxSession:
             for name, row in zip(self._shown, values, strict=True)
             for label, weight in zip(labels[name], row[0].tolist(), strict=True)
         )
+
+    def _floats(self, instrument: InstrumentId, window: Window) -> NDArray[np.float32]:
+        """One window as a batch of one; where it continues the last one by a bar, only the new row is converted."""
+        last = self._rolling.get(instrument)
+        if last and same_rows(last[0][1:], window[:-1]):
+            floats = last[1]
+            floats[0, :-1] = floats[0, 1:]
+            floats[0, -1] = window[-1]
+        else:
+            floats = np.array((window,), dtype=np.float32)
+        self._rolling[instrument] = tuple(window), floats
+        return floats
 
     def _feed(self, instrument: InstrumentId, windows: NDArray[np.float32]) -> dict[str, Any]:
         if not self._reads_instrument:
@@ -85,8 +101,10 @@ class _Input(NamedTuple):
     """Numbers; names or None where any number will do."""
 
 
-def _open(artefact: bytes) -> tuple[onnxruntime.InferenceSession, dict[str, _Input], set[str]]:
+def _open(artefact: bytes) -> "tuple[InferenceSession, dict[str, _Input], set[str]]":
     """The session, its inputs by name, and the names of its outputs."""
+    import onnxruntime  # only here: a session without networks does not wait for it
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

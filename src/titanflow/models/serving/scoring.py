@@ -1,5 +1,6 @@
 """What serving needs of an artefact, whatever its kind: a raw score for one window, and for many at once."""
 
+from operator import is_
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +16,7 @@ Scores = NDArray[np.float64]
 
 
 class Scorer(Protocol):
-    """An artefact that is ready to compute. It keeps no state between two questions."""
+    """An artefact that is ready to compute. The same question has the same answer, to the bit, whatever came before."""
 
     def score(self, instrument: InstrumentId, window: Window) -> float:
         """Raw score of one window: the fast path of every bar."""
@@ -24,6 +25,32 @@ class Scorer(Protocol):
     def scores(self, instrument: InstrumentId, windows: Windows) -> Scores:
         """Raw scores of many windows of one instrument in one call."""
         ...
+
+
+class Remembering:
+    """A scorer that does not compute again what it was asked last, be it by a contender, a stack or an explanation.
+
+    It knows the question again by its rows themselves, not by their values: 0.0 equals -0.0 and may score otherwise.
+    """
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.scores = scorer.scores
+        self._score = scorer.score
+        self._instrument: InstrumentId = ""
+        self._window: Window = ()
+        self._last = 0.0
+
+    def score(self, instrument: InstrumentId, window: Window) -> float:
+        """Raw score of one window."""
+        if instrument != self._instrument or not same_rows(window, self._window):
+            self._last = self._score(instrument, window)
+            self._instrument, self._window = instrument, tuple(window)
+        return self._last
+
+
+def same_rows(one: Window, other: Window) -> bool:
+    """Whether both hold the very same rows, which cannot have changed since."""
+    return len(one) == len(other) and all(map(is_, one, other))
 
 
 def as_window(window: Window) -> Windows:

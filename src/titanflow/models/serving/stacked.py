@@ -10,7 +10,7 @@ from titanflow.domain.types import InstrumentId
 from titanflow.errors import ModelError
 from titanflow.models.serving.calibrated import ServedModel
 from titanflow.models.serving.onnx_session import OnnxSession
-from titanflow.models.serving.scoring import Scores, Windows, as_window, feature_names
+from titanflow.models.serving.scoring import Scores, Windows, feature_names
 from titanflow.signal.model import LearnedModel, Window
 
 
@@ -19,6 +19,13 @@ class _Member(NamedTuple):
     bars: int
     columns: tuple[int, ...]
     """Of the stack's features, those that the member reads, in its order."""
+    reads_all: bool
+    """Whether these are all, in the stack's order: then its rows are the stack's."""
+
+    def part_of(self, window: Window) -> Window:
+        """What the member reads of a window of the stack."""
+        rows = window[-self.bars :]
+        return rows if self.reads_all else tuple(tuple(row[column] for column in self.columns) for row in rows)
 
 
 class StackedModels:
@@ -34,8 +41,9 @@ class StackedModels:
         self._meta = OnnxSession(artefact, 1, manifest.members, ())
 
     def score(self, instrument: InstrumentId, window: Window) -> float:
-        """Raw score of one window."""
-        return float(self.scores(instrument, as_window(window))[0])
+        """Raw score of one window. What a member has just been asked for its own contender, it remembers."""
+        read = tuple(member.model.logit(instrument, member.part_of(window)) for member in self._members)
+        return self._meta.score(instrument, (read,))
 
     def scores(self, instrument: InstrumentId, windows: Windows) -> Scores:
         """Raw scores: every member is asked once for all windows, then the network."""
@@ -53,4 +61,4 @@ def _placed(member: LearnedModel, stack: ModelManifest) -> _Member:
             f"the stack {stack.name} has {stack.window} bars of {', '.join(union)}; its member {member.manifest.name} "
             f"reads {member.manifest.window} bars{' and ' + ', '.join(unread) if unread else ''}"
         )
-    return _Member(member, member.manifest.window, tuple(union.index(name) for name in names))
+    return _Member(member, member.manifest.window, tuple(map(union.index, names)), names == union)

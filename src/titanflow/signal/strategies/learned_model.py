@@ -106,9 +106,13 @@ class LearnedModelStrategy(Strategy):
             return None
         self._drift.count(bar.at, row)
         self._rows.append((*row, float(self._long)) if self._knows_position else row)
-        if len(self._rows) < self._model.manifest.window:
+        if len(self._rows) < self._model.manifest.window or self._is_silenced(bar):
             return None
         return self._decide(bar, self._model.infer(bar.instrument, tuple(self._rows)))
+
+    def _is_silenced(self, bar: BarClosed) -> bool:
+        """Whether the time forbids it to buy and it has said so: then the model is not asked, as it has no say."""
+        return not self._long and self._said == (Side.BUY, self._barred_by_time(bar))
 
     def _decide(self, bar: BarClosed, inference: Inference) -> Opinion | Withheld | None:
         side = self._wanted(inference)
@@ -133,15 +137,12 @@ class LearnedModelStrategy(Strategy):
 
     def _withheld(self, bar: BarClosed, side: Side, inference: Inference) -> Withheld | None:
         """The first guard that forbids it, with the numbers of all."""
-        trained_until = self._model.manifest.training.last_at
-        age = bar.at - trained_until
+        barred = self._barred_by_time(bar)
         limit = LOWERED_LIMIT if self._values["outliers"] == "lower" else DISSIMILARITY_LIMIT
         if not all(map(isfinite, inference)):
             reason = WithheldReason.NOT_FINITE
-        elif age <= 0 and self._values["in_sample"] == "withhold":
-            reason = WithheldReason.IN_SAMPLE
-        elif age > self._max_age:
-            reason = WithheldReason.STALE
+        elif barred is not None:
+            reason = barred
         elif inference.dissimilarity > limit and self._values["outliers"] != "ignore":
             reason = WithheldReason.OUTLIER
         else:
@@ -150,10 +151,21 @@ class LearnedModelStrategy(Strategy):
             ("probability", _told(inference.probability)),
             ("dissimilarity", _told(inference.dissimilarity)),
             ("dissimilarity_limit", limit),
-            ("age_days", age / DAY_NANOS),
+            ("age_days", self._age(bar) / DAY_NANOS),
             ("age_limit_days", whole(self._values, "max_age_days")),
         )
         return Withheld(side, reason, numbers)
+
+    def _barred_by_time(self, bar: BarClosed) -> WithheldReason | None:
+        """Why the model has no say at this time, whatever it would answer."""
+        age = self._age(bar)
+        if age <= 0 and self._values["in_sample"] == "withhold":
+            return WithheldReason.IN_SAMPLE
+        return WithheldReason.STALE if age > self._max_age else None
+
+    def _age(self, bar: BarClosed) -> Nanos:
+        """Since the last of the training's times."""
+        return bar.at - self._model.manifest.training.last_at
 
     def _speak(self, bar: BarClosed, side: Side, inference: Inference) -> Opinion:
         confidence = inference.probability if side is Side.BUY else 1.0 - inference.probability
