@@ -29,6 +29,9 @@ from titanflow.cli import (
 )
 from titanflow.cli.output import complain
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
 app = typer.Typer(
     name="titanflow",
     no_args_is_help=True,
@@ -71,10 +74,12 @@ def main() -> None:
     try:
         app()
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except Exception as error:
-        from titanflow.cli.trouble import trouble_of
+        from titanflow.cli.trouble import trouble_of, was_interrupted
 
+        if was_interrupted(error):
+            sys.exit(INTERRUPTED)
         trouble = trouble_of(error)
         if trouble is None:
             raise

@@ -41,5 +41,13 @@ def trouble_of(error: Exception) -> Trouble | None:
     return None
 
 
+def was_interrupted(error: BaseException) -> bool:
+    """Whether Ctrl-C is behind an exception: struck while a library is imported, it may come out as another."""
+    reason: BaseException | None = error
+    while reason is not None and not isinstance(reason, KeyboardInterrupt):
+        reason = reason.__cause__ or reason.__context__
+    return reason is not None
+
+
 def _line(error: BaseException) -> str:
     return " ".join(str(error).split())

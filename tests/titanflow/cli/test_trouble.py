@@ -6,7 +6,7 @@ import redis
 import sqlalchemy.exc
 
 from eventstore.errors import CorruptEntryError, LedgerUnavailableError
-from titanflow.cli.trouble import trouble_of
+from titanflow.cli.trouble import trouble_of, was_interrupted
 from titanflow.errors import InputError, ServerError, SessionNotFoundError, SessionStateError, SettingsError
 
 
@@ -38,3 +38,20 @@ def test_expected_trouble_has_its_exit_code_and_keeps_its_words(error: Exception
 @pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), AssertionError("x"), RuntimeError("x")])
 def test_a_bug_is_not_hidden_behind_a_message(error: Exception) -> None:
     assert trouble_of(error) is None
+
+
+class Interrupted:
+    """A descriptor that Ctrl-C strikes while its class is made, as it may any import."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_is_known_also_where_python_or_a_library_has_wrapped_it() -> None:
+    with pytest.raises((KeyboardInterrupt, RuntimeError)) as made:
+        type("Made", (), {"field": Interrupted()})
+    assert was_interrupted(made.value)
+    wrapped = ImportError("x")
+    wrapped.__context__ = KeyboardInterrupt()
+    assert was_interrupted(wrapped)
+    assert not was_interrupted(RuntimeError("x"))
