@@ -59,7 +59,7 @@ class RiskSection(Section):
     max_gross_exposure: Multiple = Field(Decimal(1), description="largest gross exposure, part of equity")
     total_max_gross_exposure: Multiple = Field(Decimal(1), description="the same for all contenders together")
     max_orders_per_minute: Annotated[int, Field(ge=1, le=100_000)] = Field(30, description="entries in 60 seconds")
-    min_confidence: Annotated[float, Field(ge=0, le=1)] = Field(0.25, description="entries less sure than that are denied")
+    min_confidence: Annotated[float, Field(ge=0, le=1)] = Field(0.25, description="entries less sure are denied")
     allowed_instruments: tuple[str, ...] = Field((), description="instruments that may be traded; none means all")
     no_entry_after_open_seconds: Annotated[int, Field(ge=0, le=86_400)] = Field(
         0, description="no entry so soon after the venue's open"
