@@ -25,7 +25,7 @@ from titanflow.domain.events import (
     SignalWithheld,
     TickReceived,
 )
-from titanflow.domain.types import Nanos, TradingStatus
+from titanflow.domain.types import Nanos, TradingStatus, WithheldReason
 from titanflow.runtime.logs import configure_logging
 from titanflow.runtime.observer import Observer
 from titanflow.runtime.supervisor import Health
@@ -186,6 +186,12 @@ class SessionView:
         return (last - first) / (end - start) if end > start else 0.0
 
 
+SILENCES = {
+    WithheldReason.IN_SAMPLE: "this very time was in their training data, so a result would prove nothing",
+    WithheldReason.STALE: "their training ended longer ago than max_age_days",
+}
+
+
 def operator_hints(seen: Observer) -> list[str]:
     """What waits for a person, and the command that answers it."""
     standings = seen.leaderboard.standings if seen.leaderboard else ()
@@ -207,7 +213,17 @@ def model_warnings(seen: Observer) -> list[str]:
         if drifted:
             since = to_second(measured.since)
             warnings.append(f"{contender}: features unlike its training since {since}: {', '.join(drifted)}")
-    return warnings
+    return warnings + _silences(seen)
+
+
+def _silences(seen: Observer) -> list[str]:
+    """Who keeps silent for the time that it is: it lasts, and looks like idleness."""
+    told = []
+    for reason, why in SILENCES.items():
+        silent = sorted(contender for contender, last in seen.silent.items() if last is reason)
+        if silent:
+            told.append(f"{', '.join(silent)} silent: {why}")
+    return told
 
 
 def _denials(started: SessionStarted) -> list[str]:

@@ -14,10 +14,11 @@ from titanflow.domain.events import (
     OrderHeld,
     SessionEnded,
     SessionStarted,
+    SignalGenerated,
     SignalWithheld,
     tag_of,
 )
-from titanflow.domain.types import Nanos
+from titanflow.domain.types import Nanos, WithheldReason
 
 
 class Observer:
@@ -40,6 +41,8 @@ class Observer:
         """Contender -> the newest measure of its features."""
         self.withheld: Counter[str] = Counter()
         """Contender -> signals that its own guards withheld."""
+        self.silent: dict[str, WithheldReason] = {}
+        """Contender -> why it withheld last, until it speaks."""
         self.ended = False
         self._counts: Counter[type[Event]] = Counter()
 
@@ -78,6 +81,9 @@ class Observer:
                 self.faults = {spec.id: spec.fault for spec in event.contenders if spec.fault}
             case SignalWithheld():
                 self.withheld[event.contender] += 1
+                self.silent[event.contender] = event.reason
+            case SignalGenerated():
+                self.silent.pop(event.contender, None)
             case FeatureDriftMeasured():
                 self.drift[event.contender] = event
             case KillSwitchTripped():
@@ -95,6 +101,7 @@ _LOOKED_AT = frozenset(
         LeaderboardPublished,
         SessionStarted,
         KillSwitchTripped,
+        SignalGenerated,
         SignalWithheld,
         FeatureDriftMeasured,
         SessionEnded,

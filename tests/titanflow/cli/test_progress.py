@@ -8,7 +8,7 @@ import pytest
 from titanflow.cli import progress
 from titanflow.cli.progress import SessionView, model_warnings, operator_hints
 from titanflow.domain.events import FeatureDriftMeasured
-from titanflow.domain.types import TradingStatus
+from titanflow.domain.types import TradingStatus, WithheldReason
 from titanflow.runtime.observer import Observer
 from titanflow.runtime.supervisor import Health, Service
 
@@ -92,3 +92,14 @@ def test_what_is_wrong_with_models_is_a_warning_and_a_line_once(
         view.refresh()
     assert lines.count(fault) == lines.count(drift) == 1
     assert sum("withheld 0" in line for line in lines) == 2
+
+
+def test_who_is_silent_for_the_time_that_it_is_is_told_with_the_reason() -> None:
+    seen = Observer()
+    seen.silent = {
+        "tft": WithheldReason.IN_SAMPLE, "lstm": WithheldReason.IN_SAMPLE, "ppo": WithheldReason.STALE,
+        "stack": WithheldReason.OUTLIER,
+    }  # fmt: skip
+    in_sample, stale = model_warnings(seen)
+    assert in_sample.startswith("lstm, tft silent: this very time was in their training data")
+    assert stale == "ppo silent: their training ended longer ago than max_age_days"

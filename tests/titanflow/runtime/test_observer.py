@@ -17,6 +17,7 @@ from titanflow.domain.events import (
     OrderFilled,
     OrderHeld,
     SessionStarted,
+    SignalGenerated,
     SignalWithheld,
     TickReceived,
     tag_of,
@@ -90,3 +91,14 @@ def test_it_knows_faulty_models_what_they_withhold_and_how_their_features_drift(
     assert seen.faults == {name: "model.txt was changed"}
     assert seen.withheld == {silent: 2}
     assert seen.drift == {silent: newer}
+    assert seen.silent == {silent: WithheldReason.STALE}
+
+
+def test_a_contender_that_speaks_is_silent_no_more(redis_client: redis.Redis, session_id: str) -> None:
+    signal = next(event for event in eventful_session() if isinstance(event, SignalGenerated))
+    withheld = SignalWithheld(1, 2, signal.contender, "A.X", Side.BUY, WithheldReason.STALE, (), "h")
+    ledger = write_session(redis_client, session_id, [opening(), withheld, signal])
+    seen = Observer()
+    for block in ledger.read():
+        seen.feed(block)
+    assert seen.silent == {}
