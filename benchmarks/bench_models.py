@@ -1,7 +1,8 @@
 """Measures inference and explanation of trained models beside the floors of bare tools; prints JSON, microseconds each.
 
 The models are of the size that is shipped, with random weights where time does not depend on them; LightGBM is grown on
-invented rows. One thread. `explained` is what an explanation costs that a signal carries. Needs the training extra.
+invented rows. One thread. Each inference is of a window that rolls on by a bar, as in a session; `explained` is what an
+explanation costs of the window that was scored just before. Needs the training extra.
 Usage: python benchmarks/bench_models.py
 """
 
@@ -9,10 +10,11 @@ import gc
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from importlib.metadata import version
-from typing import Any
+from itertools import cycle
+from typing import Any, NamedTuple
 
 import lightgbm
 import numpy as np
@@ -20,6 +22,7 @@ import onnxruntime
 import torch
 
 from titanflow.domain.models import (
+    POSITION,
     Calibration,
     FeatureCode,
     FeatureReference,
@@ -29,16 +32,20 @@ from titanflow.domain.models import (
     ModelReference,
     Thresholds,
     TrainingWindow,
+    digest_of,
 )
 from titanflow.models.serving import serve
+from titanflow.models.serving.calibrated import ServedModel
 from titanflow.models.serving.lightgbm_native import NativeBooster
-from titanflow.models.serving.onnx_session import OnnxSession
-from titanflow.models.serving.scoring import as_window
+from titanflow.models.serving.scoring import Scores, Windows, as_window
 from titanflow.models.serving.shapley import GroupedShapley
 from titanflow.signal.features import FEATURE_MEANINGS
+from titanflow.signal.model import Window
 from titanflow.training.networks.export import onnx_bytes
 from titanflow.training.networks.lstm_model import LSTMModel
 from titanflow.training.networks.tft_model import TFTModel
+from titanflow.training.trainers.ppo_policy import Actor
+from titanflow.training.trainers.stack_trainer import FittedStack
 
 NAMES = tuple(name for name in FEATURE_MEANINGS if name != "spread")
 WIDTH = len(NAMES)
@@ -47,23 +54,48 @@ SAMPLES = 16
 BACKGROUND = 8
 INSTRUMENT = "SPY.ARCX"
 INSTRUMENTS = ("AAPL.XNYS", INSTRUMENT)
+PPO_UNITS = 32
 WARM_UP = 5
 ROUNDS = 5
 ROUND_SECONDS = 0.1
 BUDGET_US = {"inference": 150, "explained": 500}
 RANDOM = np.random.default_rng(7)
+ROWS = tuple(map(tuple, RANDOM.standard_normal((1_000, WIDTH)).tolist()))
+"""Features of the bars that all models watch."""
 
 Call = Callable[[], object]
 
 
-def manifest_of(kind: str, artefact: str, content: bytes, window: int) -> ModelManifest:
+class Measured(NamedTuple):
+    """A served model and the bare calls that its answers stand on."""
+
+    model: ServedModel
+    bare: Call
+    """Scores one window that is ready."""
+    bare_batch: Call
+    """Scores as many windows as one explanation asks about, ready in one array."""
+
+    def calls(self) -> dict[str, Call]:
+        """Ours and the floors."""
+        model, window = self.model, rolling(self.model)
+        explained = window()
+        return {
+            "floor_inference": self.bare,
+            "inference": lambda: model.infer(INSTRUMENT, window()),
+            "floor_explained": self.bare_batch,
+            "explained": lambda: model.explain(INSTRUMENT, explained, 1),
+        }
+
+
+def manifest_of(kind: str, content: bytes, window: int, members: Sequence[ServedModel] = ()) -> ModelManifest:
     """As much evidence as serving asks for."""
+    artefact = "model.txt" if kind == "lightgbm" else "model.onnx"
     return ModelManifest(
         name=kind,
         kind=kind,
         artefact=artefact,
         files=(ModelFile(name=artefact, sha256=sha256(content).hexdigest(), size=len(content)),),
-        features=tuple(FeatureCode(name=name, fingerprint="") for name in NAMES),
+        features=tuple(FeatureCode(name=name, fingerprint="") for name in names_of(kind)),
         window=window,
         bar_seconds=60,
         label=LabelSpec(method="triple_barrier", horizon_bars=15, profit=2.0, stop=2.0, positives=0.5),
@@ -77,7 +109,13 @@ def manifest_of(kind: str, artefact: str, content: bytes, window: int) -> ModelM
         has_edge=False,
         trained_at=0,
         code_version="benchmark",
+        members=tuple(digest_of(member.manifest) for member in members),
     )
+
+
+def names_of(kind: str) -> tuple[str, ...]:
+    """Features of a model; an agent also reads its own position."""
+    return (*NAMES, POSITION) if kind == "ppo" else NAMES
 
 
 def reference_of(window: int) -> ModelReference:
@@ -85,19 +123,37 @@ def reference_of(window: int) -> ModelReference:
     features = tuple(
         FeatureReference(name=name, mean=0.0, deviation=1.0, edges=(0.0,), shares=(0.5, 0.5)) for name in NAMES
     )
+    drawn = RANDOM.standard_normal((BACKGROUND, window, WIDTH)).tolist()
     return ModelReference(
         features=features,
         precision=tuple(tuple(row) for row in np.eye(WIDTH).tolist()),
         distance_limit=6.0,
-        background=tuple(windows(BACKGROUND, window)),
+        background=tuple(tuple(map(tuple, each)) for each in drawn),
         base_value=0.0,
     )
 
 
-def windows(count: int, bars: int) -> Iterator[tuple[tuple[float, ...], ...]]:
-    """Windows of standard normal features, as the signal decider hands them over."""
-    for drawn in RANDOM.standard_normal((count, bars, WIDTH)).tolist():
-        yield tuple(tuple(row) for row in drawn)
+def served(kind: str, content: bytes, window: int, members: Sequence[ServedModel] = ()) -> ServedModel:
+    """A model as a session would load it, but for the checks."""
+    manifest = manifest_of(kind, content, window, members)
+    return serve(manifest, {manifest.artefact: content}, reference_of(window), members)
+
+
+def rolling(model: ServedModel) -> Callable[[], Window]:
+    """What gives the model's window one bar later each time, of rows that it shares with the others."""
+    bars, places = model.manifest.window, cycle(range(len(ROWS) - model.manifest.window))
+
+    def following() -> Window:
+        place = next(places)
+        return as_read(model, ROWS[place : place + bars])
+
+    return following
+
+
+def as_read(model: ServedModel, rows: Window) -> Window:
+    """Of a window, what the model reads: the newest bars, with its position where it knows that."""
+    newest = rows[-model.manifest.window :]
+    return tuple((*row, 0.0) for row in newest) if model.manifest.kind == "ppo" else newest
 
 
 def us_each(call: Call) -> float:
@@ -116,27 +172,78 @@ def us_each(call: Call) -> float:
     return round(best / calls * 1e6, 2)
 
 
-def lightgbm_calls(leaves: int, trees: int) -> dict[str, Call]:
-    """A LightGBM model: the Python package, the bare call into its library, and ours."""
+def coalitions(kind: str, window: int) -> int:
+    """How many windows one explanation asks a model about in its batched call."""
+    asked: list[int] = []
+
+    class Counting:
+        def score(self, instrument: str, window: Window) -> float:
+            return 0.0
+
+        def scores(self, instrument: str, windows: Windows) -> Scores:
+            asked.append(len(windows))
+            return np.zeros(len(windows))
+
+    names = names_of(kind)
+    background = np.ones((BACKGROUND, window, len(names)))
+    GroupedShapley(Counting(), names, background, SAMPLES).explain(INSTRUMENT, ((0.0,) * len(names),) * window, 1)
+    return max(asked)
+
+
+def grown(leaves: int, trees: int) -> tuple[lightgbm.Booster, bytes]:
+    """A LightGBM model of this size."""
     rows = RANDOM.standard_normal((5_000, WIDTH))
     labels = (rows[:, :4].sum(axis=1) + RANDOM.standard_normal(len(rows)) > 0).astype(int)
     parameters = {"objective": "binary", "num_leaves": leaves, "num_threads": 1, "verbose": -1, "min_data_in_leaf": 5}
     booster = lightgbm.train(parameters, lightgbm.Dataset(rows, labels), trees)
-    text = booster.model_to_string().encode()
-    model = serve(manifest_of("lightgbm", "model.txt", text, 1), {"model.txt": text}, reference_of(1))
+    return booster, booster.model_to_string().encode()
+
+
+def measured_trees(text: bytes) -> Measured:
+    """Trees beside the bare calls into LightGBM's library; the batch is as a stack asks for it."""
     native = NativeBooster(text, NAMES)
-    (window,) = windows(1, 1)
-    row = np.array(window)
     predict, buffers = native._predict, native._buffers
-    native.score(INSTRUMENT, window)
+    native.score(INSTRUMENT, ROWS[:1])
+    many = RANDOM.standard_normal((coalitions("lightgbm", WINDOW), 1, WIDTH))
+    return Measured(
+        served("lightgbm", text, 1),
+        lambda: predict(native._raw, *buffers),
+        lambda: native.scores(INSTRUMENT, many),
+    )
+
+
+def lightgbm_calls(leaves: int, trees: int) -> dict[str, Call]:
+    """A LightGBM model: the Python package, the bare call into its library, and ours."""
+    booster, text = grown(leaves, trees)
+    native, row = NativeBooster(text, NAMES), np.array(ROWS[:1])
+    native.score(INSTRUMENT, ROWS[:1])
+    predict, buffers = native._predict, native._buffers
     return {
         "package_inference": lambda: booster.predict(row, raw_score=True, num_threads=1),
-        "floor_inference": lambda: predict(native._raw, *buffers),
-        "inference": lambda: model.infer(INSTRUMENT, window),
         "package_explained": lambda: booster.predict(row, pred_contrib=True, num_threads=1),
+        **measured_trees(text).calls(),
         "floor_explained": lambda: predict(native._contributions, *buffers),
-        "explained": lambda: model.explain(INSTRUMENT, window, 1),
     }
+
+
+def measured_network(kind: str, artefact: bytes, window: int) -> Measured:
+    """A network beside bare runs of onnxruntime on ready arrays."""
+    session = bare_session(artefact)
+    reads_instrument = len(session.get_inputs()) > 1
+    model = served(kind, artefact, window)
+    one = feed(as_window(rolling(model)()), reads_instrument)
+    shape = coalitions(kind, window), window, len(names_of(kind))
+    many = feed(RANDOM.standard_normal(shape), reads_instrument)
+    return Measured(model, lambda: session.run(("score",), one), lambda: session.run(("score",), many))
+
+
+def exported(kind: str, network: torch.nn.Module) -> bytes:
+    """The ONNX file of an LSTM or a TFT."""
+    reads_instrument = kind == "tft"
+    inputs = ("window", "instrument") if reads_instrument else ("window",)
+    outputs = ("score", "selection", "attention") if reads_instrument else ("score",)
+    example = (torch.zeros(2, WINDOW, WIDTH), torch.zeros(2, dtype=torch.int64))[: len(inputs)]
+    return onnx_bytes(network, example, inputs, outputs)
 
 
 def network_calls(kind: str, network: torch.nn.Module) -> dict[str, Call]:
@@ -144,44 +251,80 @@ def network_calls(kind: str, network: torch.nn.Module) -> dict[str, Call]:
 
     The floor of an explanation is one bare run of as many windows as its sampled coalitions are.
     """
-    reads_instrument = kind == "tft"
-    inputs = ("window", "instrument") if reads_instrument else ("window",)
-    outputs = ("score", "selection", "attention") if reads_instrument else ("score",)
-    example = (torch.zeros(2, WINDOW, WIDTH), torch.zeros(2, dtype=torch.int64))[: len(inputs)]
-    artefact = onnx_bytes(network, example, inputs, outputs)
-    model = serve(manifest_of(kind, "model.onnx", artefact, WINDOW), {"model.onnx": artefact}, reference_of(WINDOW))
-    (window,) = windows(1, WINDOW)
-    ask = bare_session(artefact)
-    one = feed(as_window(window), reads_instrument)
-    many = feed(np.array(list(windows(coalitions(artefact, window), WINDOW))), reads_instrument)
-    tensors = tuple(torch.from_numpy(each) for each in one.values())
+    tensors = tuple(map(torch.from_numpy, feed(as_window(ROWS[:WINDOW]), kind == "tft").values()))
 
     def in_torch() -> object:
         with torch.inference_mode():
             return network(*tensors)
 
+    return {"torch_inference": in_torch, **measured_network(kind, exported(kind, network), WINDOW).calls()}
+
+
+def agent() -> Measured:
+    """A PPO agent's actor."""
+    sizes = (PPO_UNITS, WIDTH + 1), (PPO_UNITS, PPO_UNITS), (1, PPO_UNITS)
+    layers = tuple(
+        (RANDOM.standard_normal(size).astype(np.float32), np.zeros(size[0], dtype=np.float32)) for size in sizes
+    )
+    scale = np.zeros(WIDTH + 1, dtype=np.float32), np.ones(WIDTH + 1, dtype=np.float32)
+    return measured_network("ppo", Actor(*scale, layers).to_onnx(), 1)
+
+
+def members() -> list[Measured]:
+    """The three that a stack reads by default."""
+    lstm, tft = exported("lstm", lstm_of(32)), exported("tft", tft_of(12))
+    return [
+        measured_trees(grown(15, 100)[1]),
+        measured_network("lstm", lstm, WINDOW),
+        measured_network("tft", tft, WINDOW),
+    ]
+
+
+def stack(read: Sequence[Measured]) -> Measured:
+    """A stack of these; its floor is theirs and its own network's, once each."""
+    count = len(read)
+    _, artefact = FittedStack((), np.ones(count), 0.0, np.zeros(count), np.ones(count)).artefact()
+    session = bare_session(artefact)
+    one, many = ({"window": np.zeros((size, 1, count), dtype=np.float32)} for size in (1, coalitions("stack", WINDOW)))
+    bare = [*(each.bare for each in read), lambda: session.run(("score",), one)]
+    batches = [*(each.bare_batch for each in read), lambda: session.run(("score",), many)]
+    model = served("stack", artefact, WINDOW, [each.model for each in read])
+    return Measured(model, in_turn(bare), in_turn(batches))
+
+
+def five_calls() -> dict[str, Call]:
+    """All five kinds at one bar, the stack after its members; and the same where it has members of its own."""
+    read, actor = members(), agent()
+    together, apart = stack(read), stack(members())
+    models = [*(each.model for each in read), together.model, actor.model]
+    unshared = [*(each.model for each in read), apart.model, actor.model]
     return {
-        "torch_inference": in_torch,
-        "floor_inference": lambda: ask.run(("score",), one),
-        "inference": lambda: model.infer(INSTRUMENT, window),
-        "floor_explained": lambda: ask.run(("score",), many),
-        "explained": lambda: model.explain(INSTRUMENT, window, 1),
+        "floor_inference": in_turn([together.bare, actor.bare]),
+        "inference": bar_of(models),
+        "unshared_inference": bar_of(unshared),
     }
 
 
-def coalitions(artefact: bytes, window: tuple[tuple[float, ...], ...]) -> int:
-    """How many windows one explanation asks the network about in its batched call."""
-    asked: list[int] = []
+def bar_of(models: Sequence[ServedModel]) -> Call:
+    """Every model infers at one bar, which is one later each time."""
+    window = rolling(next(model for model in models if model.manifest.kind == "stack"))
 
-    class Counted(OnnxSession):
-        def scores(self, instrument: str, windows: Any) -> Any:
-            asked.append(len(windows))
-            return super().scores(instrument, windows)
+    def closed() -> None:
+        rows = window()
+        for model in models:
+            model.infer(INSTRUMENT, as_read(model, rows))
 
-    counted = Counted(artefact, WINDOW, NAMES, INSTRUMENTS)
-    background = np.array(reference_of(WINDOW).background)
-    GroupedShapley(counted, NAMES, background, SAMPLES).explain(INSTRUMENT, window, 1)
-    return asked[-1]
+    return closed
+
+
+def in_turn(calls: Sequence[Call]) -> Call:
+    """One call after the other."""
+
+    def all_of_them() -> None:
+        for call in calls:
+            call()
+
+    return all_of_them
 
 
 def feed(asked: Any, reads_instrument: bool) -> dict[str, Any]:
@@ -199,24 +342,36 @@ def bare_session(artefact: bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(artefact, options, providers=["CPUExecutionProvider"])
 
 
+def lstm_of(hidden: int) -> torch.nn.Module:
+    """An LSTM of so many units."""
+    return LSTMModel(torch.zeros(WIDTH), torch.ones(WIDTH), hidden)
+
+
+def tft_of(width: int) -> torch.nn.Module:
+    """A Temporal Fusion Transformer of this width."""
+    shape = {"features": NAMES, "instruments": 2, "window": WINDOW, "steps": 15, "bar_seconds": 60}
+    return TFTModel(torch.zeros(WIDTH), torch.ones(WIDTH), **shape, width=width, heads=2)  # type: ignore[arg-type]
+
+
 def models() -> dict[str, Callable[[], Mapping[str, Call]]]:
     """What is measured; the LSTM also with the 64 hidden units that its budget speaks of."""
-    scale = torch.zeros(WIDTH), torch.ones(WIDTH)
-    shape = {"features": NAMES, "instruments": 2, "window": WINDOW, "steps": 15, "bar_seconds": 60}
     return {
         "lightgbm_15_leaves_100_trees": lambda: lightgbm_calls(15, 100),
         "lightgbm_31_leaves_200_trees": lambda: lightgbm_calls(31, 200),
-        "lstm_32": lambda: network_calls("lstm", LSTMModel(*scale, 32)),
-        "lstm_64": lambda: network_calls("lstm", LSTMModel(*scale, 64)),
-        "tft_12": lambda: network_calls("tft", TFTModel(*scale, **shape, width=12, heads=2)),  # type: ignore[arg-type]
+        "lstm_32": lambda: network_calls("lstm", lstm_of(32)),
+        "lstm_64": lambda: network_calls("lstm", lstm_of(64)),
+        "tft_12": lambda: network_calls("tft", tft_of(12)),
+        "ppo_32": lambda: agent().calls(),
+        "stack_of_three": lambda: stack(members()).calls(),
+        "bar_of_five": five_calls,
     }
 
 
 def figures(calls: Mapping[str, Call]) -> dict[str, float]:
     """Microseconds of each call, and ours as a multiple of the floor."""
     took = {name: us_each(call) for name, call in calls.items()}
-    ratios = {f"{name}_of_floor": round(took[name] / took[f"floor_{name}"], 2) for name in ("inference", "explained")}
-    return {**took, **ratios}
+    asked = [name for name in ("inference", "explained") if name in took]
+    return {**took, **{f"{name}_of_floor": round(took[name] / took[f"floor_{name}"], 2) for name in asked}}
 
 
 def main() -> None:
