@@ -18,7 +18,7 @@ IDLE_WAIT_S = 0.25
 SETTLE_WAIT_S = 0.02
 """How long a reader with an unmoved checkpoint, or after the session's end, waits for more before it moves on."""
 MOVE_EVERY_S = 0.1
-MOVE_EVERY_EVENTS = 1000
+MOVE_EVERY_EVENTS = 200
 """A checkpoint without decisions moves so often, whichever comes first: it tells others how far this decider is.
 
 Seldom, for each move is a write that every server and process shares its processor with, while ticks want it.
