@@ -39,12 +39,14 @@ from titanflow.errors import SessionStateError
 from titanflow.gateway.lifecycle import has_ended
 from titanflow.runtime.feeds import open_feed, open_provider
 from titanflow.runtime.ledgers import CODEC, EventLedger, connect, open_ledger
-from titanflow.runtime.operator_desk import command
+from titanflow.runtime.operator_desk import command, session_started
 from titanflow.runtime.processor import is_over
 from titanflow.runtime.runs import run_directory
+from titanflow.runtime.session_models import models_of, serving_here
 from titanflow.runtime.session_run import SessionRun
 from titanflow.runtime.supervisor import Health
 from titanflow.settings import Settings
+from titanflow.signal.model import NO_MODELS, Models
 
 pytestmark = pytest.mark.e2e
 
@@ -100,7 +102,9 @@ def outside_of(settings: Settings) -> list[object]:
     return [event for item in open_feed(settings, open_provider(settings)).items() for event in item.events]
 
 
-def assert_proven(run: SessionRun, ledger: EventLedger, database: str, *, whole_feed: bool = True) -> None:
+def assert_proven(
+    run: SessionRun, ledger: EventLedger, database: str, *, whole_feed: bool = True, models: Models = NO_MODELS
+) -> None:
     """The ledger is complete and sound, decides itself again, and its projections are what it says."""
     assert run.problem == ""
     assert is_over(ledger)
@@ -110,8 +114,9 @@ def assert_proven(run: SessionRun, ledger: EventLedger, database: str, *, whole_
     if whole_feed:
         said = outside_of(run.settings)
         assert [event for event in events if type(event) in set(map(type, said))] == said
-    verdict = verify(ledger, CODEC)
+    verdict = verify(ledger, CODEC, models=models, serving=serving_here(session_started(ledger)))
     assert verdict.divergence is None
+    assert verdict.comparison == "byte for byte"
     assert verdict.digest == ledger.digest()
     report = verify_projections(database, ledger)
     assert report.differences == ()
@@ -278,6 +283,7 @@ def test_killing_redis_and_postgres_in_mid_session_loses_and_doubles_nothing(hom
 
 
 def test_a_killed_supervisor_leaves_a_session_that_is_resumed(home: Path, tape: Path, session_id: str) -> None:
+    """Of the default contenders, the trained ones among them."""
     redis_url, database = redis_server(home).start(), postgres_server(home).start()
     migrate(database)
     arguments = ["live", "--session", session_id, "--tape", str(tape), "--speed", str(SPEED), "--json"]
@@ -301,4 +307,6 @@ def test_a_killed_supervisor_leaves_a_session_that_is_resumed(home: Path, tape: 
     run = SessionRun.resume(settings, redis_url, database, session_id)
     run.run(lambda: None)
     assert not [service for service in services if service.is_running() and service.status() != psutil.STATUS_ZOMBIE]
-    assert_proven(run, ledger, database)
+    models = models_of(client, home, session_started(ledger))
+    assert len(models) == 5
+    assert_proven(run, ledger, database, models=models)
