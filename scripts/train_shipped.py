@@ -5,6 +5,7 @@ Takes some minutes. The same machine and libraries give the same artefacts; mani
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,14 +26,19 @@ SHIPPER = "TitanFlow"
 
 
 def main() -> None:
-    """Replace what is shipped; what is there goes first, so that no new model names an old one as its parent."""
-    for place in SHIPPED.iterdir():
-        if place.is_dir() and len(place.name) == 64:
-            shutil.rmtree(place)
-    (SHIPPED / STAGES_FILE).unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory(prefix="tf-models-") as home:
-        for kind in KINDS:
-            train(kind, Path(home))
+    """Replace what is shipped. The old ones stand aside meanwhile, or a new model would name one as its parent."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with tempfile.TemporaryDirectory(prefix="tf-models-") as home, tempfile.TemporaryDirectory() as aside:
+        old = [place for place in SHIPPED.iterdir() if len(place.name) == 64 or place.name == STAGES_FILE]
+        for place in old:
+            shutil.move(place, aside)
+        try:
+            for kind in KINDS:
+                train(kind, Path(home))
+        except BaseException:
+            for place in old:
+                shutil.move(Path(aside) / place.name, place)
+            raise
         ship(Registry(Path(home)))
 
 
