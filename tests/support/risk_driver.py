@@ -123,6 +123,7 @@ class Driver:
         confidence: float = 0.9,
         order_type: OrderType = OrderType.MARKET,
         order_price: str = "0",
+        closes_only: bool = False,
     ) -> list[Event]:
         return self.feed(
             SignalGenerated(
@@ -139,6 +140,7 @@ class Driver:
                 features=(),
                 explanation=Explanation("test", 0.0, 0.0, ()),
                 model_hash="",
+                closes_only=closes_only,
             )
         )
 

@@ -187,6 +187,8 @@ class SignalGenerated(Event, tag="signal", frozen=True, array_like=True, gc=Fals
     features: Features
     explanation: Explanation
     model_hash: str
+    closes_only: bool = False
+    """Whether it asks for nothing but to leave a position: where there is none, it is denied, never an entry."""
 
 
 class SignalWithheld(Event, tag="signal_withheld", frozen=True, array_like=True, gc=False):

@@ -59,6 +59,10 @@ def _tradable(entry: EntryRequest) -> Denial | None:
     return None if instrument.tradable else Denial(DenialCode.NOT_TRADABLE, (("kind", str(instrument.kind)),))
 
 
+def _closing(entry: EntryRequest) -> Denial | None:
+    return Denial(DenialCode.NOTHING_TO_CLOSE) if entry.signal.closes_only else None
+
+
 def _shorting(entry: EntryRequest) -> Denial | None:
     if entry.signal.side is Side.BUY or entry.house.risk.allow_short:
         return None
@@ -118,6 +122,7 @@ ENTRY_CHECKS: tuple[Callable[[EntryRequest], Denial | None], ...] = (
     _kill_switch,
     _symbol,
     _tradable,
+    _closing,
     _shorting,
     _confidence,
     _session_hours,

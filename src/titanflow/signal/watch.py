@@ -63,6 +63,7 @@ class Watcher(NamedTuple):
             features=opinion.features,
             explanation=opinion.explanation,
             model_hash=contender.model_hash,
+            closes_only=opinion.closes_only,
         )
 
     def using(self, model: LearnedModel) -> "Watcher":

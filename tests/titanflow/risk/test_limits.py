@@ -98,6 +98,16 @@ def test_a_sell_without_a_position_is_denied_unless_shorting_is_allowed() -> Non
     assert (order.purpose, order.side, order.stop_price) == (OrderPurpose.ENTRY, Side.SELL, fixed("102"))
 
 
+def test_a_signal_that_only_closes_never_opens_a_short() -> None:
+    session = Driver(risk=RiskSettings(allow_short=True, min_confidence=0.0))
+    session.tick("100")
+    assert code_of(session.signal(Side.SELL, closes_only=True)) is DenialCode.NOTHING_TO_CLOSE
+    session.fill(session.buy(), "100")
+    (order,) = session.signal(Side.SELL, closes_only=True)
+    assert isinstance(order, OrderApproved)
+    assert order.purpose is OrderPurpose.EXIT
+
+
 def test_an_entry_while_an_order_of_that_instrument_is_pending_is_denied() -> None:
     session = Driver()
     session.tick("100")

@@ -115,7 +115,7 @@ def test_after_the_time_barrier_it_sells_whatever_the_model_says() -> None:
     assert sides(said) == [Side.BUY, None, None, Side.SELL, Side.BUY]
     barrier = said[3]
     assert isinstance(barrier, Opinion)
-    assert barrier.confidence == 0.0, "risk blocks no exit, and lets nobody go short on that"
+    assert barrier.confidence == 0.0, "risk blocks no exit"
     assert barrier.explanation.method == "time_barrier"
     assert dict(barrier.features)["bars_held"] == 3.0
 
@@ -250,6 +250,29 @@ def test_a_withheld_signal_is_said_again_when_its_side_or_reason_changes() -> No
         (Side.SELL, WithheldReason.OUTLIER),
         None,
     ]
+
+
+def test_no_unknown_feature_keeps_a_position_open_past_the_time_barrier() -> None:
+    """Quotes end for good after the second bar, so the model can never be asked again."""
+    market = MarketFeatures()
+    strategy = strategy_of(model_of([BUY], features=("spread",)), market, hold_bars=3)
+    said = []
+    for number, spread in enumerate([None, 0.001, None, None, None, None]):
+        each = bar(number)
+        market.update(each, spread)
+        said.append(strategy.on_bar(each))
+    assert sides(said) == [None, Side.BUY, None, None, Side.SELL, None]
+    left = said[4]
+    assert isinstance(left, Opinion)
+    assert left.explanation.method == "time_barrier"
+    assert left.features == (("bars_held", 3.0),)
+
+
+def test_every_sell_of_a_trained_model_only_closes() -> None:
+    foreseen = [each for each in answered(BUY, SELL) if isinstance(each, Opinion)]
+    timed = [each for each in answered(BUY, HOLD, HOLD, hold_bars=2) if isinstance(each, Opinion)]
+    assert [(each.side, each.closes_only) for each in foreseen] == [(Side.BUY, False), (Side.SELL, True)]
+    assert [(each.side, each.closes_only) for each in timed] == [(Side.BUY, False), (Side.SELL, True)]
 
 
 def test_no_guard_keeps_a_position_open_past_the_time_barrier() -> None:

@@ -57,6 +57,8 @@ class Opinion(Struct, frozen=True, gc=False):
     explanation: Explanation
     order_type: OrderType = OrderType.MARKET
     order_price: Price = 0
+    closes_only: bool = False
+    """Whether it only leaves a position, and never takes one the other way."""
 
 
 class Withheld(Struct, frozen=True, gc=False):

@@ -103,12 +103,18 @@ class LearnedModelStrategy(Strategy):
         row = self._read()
         if row is None:
             self._rows.clear()
-            return None
+            return self._leave() if self._is_due() else None
         self._drift.count(bar.at, row)
         self._rows.append((*row, float(self._long)) if self._knows_position else row)
-        if len(self._rows) < self._model.manifest.window or self._is_silenced(bar):
+        if len(self._rows) < self._model.manifest.window:
+            return self._leave() if self._is_due() else None
+        if self._is_silenced(bar):
             return None
         return self._decide(bar, self._model.infer(bar.instrument, tuple(self._rows)))
+
+    def _is_due(self) -> bool:
+        """Whether it is long and the time barrier is reached."""
+        return self._long and self._bars_held >= self._hold_bars > 0
 
     def _is_silenced(self, bar: BarClosed) -> bool:
         """Whether the time forbids it to buy and it has said so: then the model is not asked, as it has no say."""
@@ -119,7 +125,7 @@ class LearnedModelStrategy(Strategy):
         withheld = None if side is None else self._withheld(bar, side, inference)
         if side is not None and withheld is None:
             return self._speak(bar, side, inference)
-        if self._long and self._bars_held >= self._hold_bars > 0:
+        if self._is_due():
             return self._leave(inference)
         if withheld is None or (withheld.side, withheld.reason) == self._said:
             return None
@@ -175,13 +181,15 @@ class LearnedModelStrategy(Strategy):
         seed = random_bits(self._seed, f"{self._contender}|{bar.instrument}|explanation", bar.cause)
         explanation = self._model.explain(bar.instrument, tuple(self._rows), seed)
         self._turn(side)
-        return Opinion(side, confidence, features, explanation)
+        return Opinion(side, confidence, features, explanation, closes_only=side is Side.SELL)
 
-    def _leave(self, inference: Inference) -> Opinion:
-        """Sell because of the time, not of a fall foreseen: with no confidence, so never a reason to go short."""
-        features = tuple(pair for pair in self._features(inference) if isfinite(pair[1]))
+    def _leave(self, inference: Inference | None = None) -> Opinion:
+        """Sell because of the time, not of a fall foreseen, and so without confidence; None: it could not be asked."""
+        read = self._features(inference) if inference else (("bars_held", float(self._bars_held)),)
+        features = tuple(pair for pair in read if isfinite(pair[1]))
+        explanation = explain_rule((("bars_held", -1.0),), method=TIME_BARRIER)
         self._turn(Side.SELL)
-        return Opinion(Side.SELL, 0.0, features, explain_rule((("bars_held", -1.0),), method=TIME_BARRIER))
+        return Opinion(Side.SELL, 0.0, features, explanation, closes_only=True)
 
     def _features(self, inference: Inference) -> Features:
         """What it read of the newest bar, and what it made of it."""
