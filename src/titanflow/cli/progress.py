@@ -25,7 +25,7 @@ from titanflow.domain.events import (
     SignalWithheld,
     TickReceived,
 )
-from titanflow.domain.types import Nanos, TradingStatus, WithheldReason
+from titanflow.domain.types import NANOS_PER_SECOND, Nanos, TradingStatus, WithheldReason
 from titanflow.runtime.logs import configure_logging
 from titanflow.runtime.observer import Observer
 from titanflow.runtime.supervisor import Health
@@ -186,6 +186,7 @@ class SessionView:
         return (last - first) / (end - start) if end > start else 0.0
 
 
+DAY_NANOS = 86_400 * NANOS_PER_SECOND
 SILENCES = {
     WithheldReason.IN_SAMPLE: "this very time was in their training data, so a result would prove nothing",
     WithheldReason.STALE: "their training ended longer ago than max_age_days",
@@ -220,10 +221,18 @@ def _silences(seen: Observer) -> list[str]:
     """Who keeps silent for the time that it is: it lasts, and looks like idleness."""
     told = []
     for reason, why in SILENCES.items():
-        silent = sorted(contender for contender, last in seen.silent.items() if last is reason)
+        silent = sorted(name for name, withheld in seen.silent.items() if _still(withheld, reason, seen.at))
         if silent:
             told.append(f"{', '.join(silent)} silent: {why}")
     return told
+
+
+def _still(withheld: SignalWithheld, reason: WithheldReason, at: Nanos) -> bool:
+    """Whether it withheld for this reason and that has not passed: what lay in its training data ends with them."""
+    if withheld.reason is not reason:
+        return False
+    age_days = dict(withheld.context)["age_days"]
+    return reason is not WithheldReason.IN_SAMPLE or at <= withheld.at - round(float(age_days) * DAY_NANOS)
 
 
 def _denials(started: SessionStarted) -> list[str]:

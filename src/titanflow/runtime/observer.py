@@ -18,7 +18,7 @@ from titanflow.domain.events import (
     SignalWithheld,
     tag_of,
 )
-from titanflow.domain.types import Nanos, WithheldReason
+from titanflow.domain.types import Nanos
 
 
 class Observer:
@@ -41,8 +41,8 @@ class Observer:
         """Contender -> the newest measure of its features."""
         self.withheld: Counter[str] = Counter()
         """Contender -> signals that its own guards withheld."""
-        self.silent: dict[str, WithheldReason] = {}
-        """Contender -> why it withheld last, until it speaks."""
+        self.silent: dict[str, SignalWithheld] = {}
+        """Contender -> what it withheld last, until it speaks."""
         self.ended = False
         self._counts: Counter[type[Event]] = Counter()
 
@@ -81,7 +81,7 @@ class Observer:
                 self.faults = {spec.id: spec.fault for spec in event.contenders if spec.fault}
             case SignalWithheld():
                 self.withheld[event.contender] += 1
-                self.silent[event.contender] = event.reason
+                self.silent[event.contender] = event
             case SignalGenerated():
                 self.silent.pop(event.contender, None)
             case FeatureDriftMeasured():

@@ -7,11 +7,12 @@ import pytest
 
 from titanflow.cli import progress
 from titanflow.cli.progress import SessionView, model_warnings, operator_hints
-from titanflow.domain.events import FeatureDriftMeasured
-from titanflow.domain.types import TradingStatus, WithheldReason
+from titanflow.domain.events import FeatureDriftMeasured, SignalWithheld
+from titanflow.domain.types import Side, TradingStatus, WithheldReason
 from titanflow.runtime.observer import Observer
 from titanflow.runtime.supervisor import Health, Service
 
+DAY_NANOS = 86_400 * 1_000_000_000
 OPEN = 1_549_895_400_000_000_000
 """2019-02-11 14:30 UTC."""
 
@@ -94,12 +95,18 @@ def test_what_is_wrong_with_models_is_a_warning_and_a_line_once(
     assert sum("withheld 0" in line for line in lines) == 2
 
 
-def test_who_is_silent_for_the_time_that_it_is_is_told_with_the_reason() -> None:
+def test_who_is_silent_for_the_time_that_it_is_is_told_with_the_reason_while_it_holds() -> None:
     seen = Observer()
-    seen.silent = {
-        "tft": WithheldReason.IN_SAMPLE, "lstm": WithheldReason.IN_SAMPLE, "ppo": WithheldReason.STALE,
-        "stack": WithheldReason.OUTLIER,
+    withheld = {
+        name: SignalWithheld(1, OPEN, name, "A.X", Side.BUY, reason, (("age_days", -1.0),), "h")
+        for name, reason in {
+            "tft": WithheldReason.IN_SAMPLE, "lstm": WithheldReason.IN_SAMPLE, "ppo": WithheldReason.STALE,
+            "stack": WithheldReason.OUTLIER,
+        }.items()
     }  # fmt: skip
+    seen.silent, seen.at = withheld, OPEN + DAY_NANOS
     in_sample, stale = model_warnings(seen)
     assert in_sample.startswith("lstm, tft silent: this very time was in their training data")
     assert stale == "ppo silent: their training ended longer ago than max_age_days"
+    seen.at += 1
+    assert model_warnings(seen) == [stale]
