@@ -349,8 +349,8 @@ def lstm_of(hidden: int) -> torch.nn.Module:
 
 def tft_of(width: int) -> torch.nn.Module:
     """A Temporal Fusion Transformer of this width."""
-    shape = {"features": NAMES, "instruments": 2, "window": WINDOW, "steps": 15, "bar_seconds": 60}
-    return TFTModel(torch.zeros(WIDTH), torch.ones(WIDTH), **shape, width=width, heads=2)  # type: ignore[arg-type]
+    shape: dict[str, Any] = {"features": NAMES, "instruments": 2, "window": WINDOW, "steps": 15, "bar_seconds": 60}
+    return TFTModel(torch.zeros(WIDTH), torch.ones(WIDTH), **shape, width=width, heads=2)
 
 
 def models() -> dict[str, Callable[[], Mapping[str, Call]]]:

@@ -25,7 +25,7 @@ from titanflow.domain.events import (
     SignalWithheld,
     TickReceived,
 )
-from titanflow.domain.types import NANOS_PER_SECOND, Nanos, TradingStatus, WithheldReason
+from titanflow.domain.types import NANOS_PER_DAY, Nanos, TradingStatus, WithheldReason
 from titanflow.runtime.logs import configure_logging
 from titanflow.runtime.observer import Observer
 from titanflow.runtime.supervisor import Health
@@ -186,7 +186,6 @@ class SessionView:
         return (last - first) / (end - start) if end > start else 0.0
 
 
-DAY_NANOS = 86_400 * NANOS_PER_SECOND
 SILENCES = {
     WithheldReason.IN_SAMPLE: "this very time was in their training data, so a result would prove nothing",
     WithheldReason.STALE: "their training ended longer ago than max_age_days",
@@ -232,7 +231,7 @@ def _still(withheld: SignalWithheld, reason: WithheldReason, at: Nanos) -> bool:
     if withheld.reason is not reason:
         return False
     age_days = dict(withheld.context)["age_days"]
-    return reason is not WithheldReason.IN_SAMPLE or at <= withheld.at - round(float(age_days) * DAY_NANOS)
+    return reason is not WithheldReason.IN_SAMPLE or at <= withheld.at - round(float(age_days) * NANOS_PER_DAY)
 
 
 def _denials(started: SessionStarted) -> list[str]:

@@ -101,7 +101,8 @@ def check_installed(kind: str | None = None) -> None:
         missing = list(dict.fromkeys([*missing, str(error.name)]))
     if missing:
         raise InputError(
-            f"training needs {', '.join(missing)}, which is not installed: pip install 'titanflow[training]'"
+            f"training needs {', '.join(missing)}, which is not installed: pip install 'titanflow[training]', "
+            "or in a checkout `make setup`"
         )
 
 

@@ -14,6 +14,7 @@ MAX_UNITS = 9_000_000_000_000_000_000
 """Largest count of 1e-9 units that any field may hold, so that it fits a signed 64-bit integer: nine billion units."""
 
 NANOS_PER_SECOND = 1_000_000_000
+NANOS_PER_DAY = 86_400 * NANOS_PER_SECOND
 
 Seq = NewType("Seq", int)
 """Position of an event in its session's ledger: 1, 2, 3 …"""

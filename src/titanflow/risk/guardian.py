@@ -26,7 +26,7 @@ from titanflow.domain.events import (
     TickReceived,
 )
 from titanflow.domain.types import (
-    NANOS_PER_SECOND,
+    NANOS_PER_DAY,
     DenialCode,
     InstrumentId,
     Nanos,
@@ -40,7 +40,6 @@ from titanflow.risk.entries import approve_hold, decide_entry, end_hold, end_hol
 from titanflow.risk.exits import close_for_the_day, decide_exit, end_waiting, follow_entry, withdraw_waiting
 from titanflow.risk.verdicts import Denial, Request, denied, unknown_order
 
-DAY_NANOS = 86_400 * NANOS_PER_SECOND
 """Drawdown is measured from the opening of each UTC day."""
 
 
@@ -186,4 +185,4 @@ class RiskGuardian:
 
 
 def _day_after(at: Nanos) -> Nanos:
-    return (at // DAY_NANOS + 1) * DAY_NANOS
+    return (at // NANOS_PER_DAY + 1) * NANOS_PER_DAY

@@ -5,15 +5,14 @@ C libraries differ in the last bit of sine and cosine, so both are Taylor polyno
 
 from math import pi
 
-from titanflow.domain.types import NANOS_PER_SECOND, Nanos
+from titanflow.domain.types import NANOS_PER_DAY, Nanos
 
-DAY: Nanos = 86_400 * NANOS_PER_SECOND
-_QUARTER = DAY // 4
+_QUARTER = NANOS_PER_DAY // 4
 
 
 def point_of_day(at: Nanos) -> tuple[float, float]:
     """(sine, cosine) of the part of the UTC day that has passed: midnight is (0, 1), six in the morning (1, 0)."""
-    quarter, rest = divmod(at % DAY, _QUARTER)
+    quarter, rest = divmod(at % NANOS_PER_DAY, _QUARTER)
     # Only an eighth of a turn is computed, where the series converges fastest; the rest is symmetry.
     if 2 * rest > _QUARTER:
         cosine, sine = _eighth(_QUARTER - rest)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ta.momentum import RSIIndicator
 from ta.trend import MACD
 
-from titanflow.domain.types import NANOS_PER_SECOND, SCALE
+from titanflow.domain.types import NANOS_PER_DAY, SCALE
 from titanflow.errors import InputError
 
 BAR_COLUMNS = ("ends_at", "open", "high", "low", "close", "volume", "spread")
@@ -21,7 +21,6 @@ volume in units, and the mean relative spread of its quotes, NaN without any."""
 
 BatchFeature = Callable[[pd.DataFrame], pd.Series]
 
-_DAY = 86_400 * NANOS_PER_SECOND
 _BAND_BARS = 20
 _ATR_BARS = 14
 
@@ -87,7 +86,7 @@ def _volume_zscore(frame: pd.DataFrame) -> pd.Series:
 
 
 def _angle(frame: pd.DataFrame) -> pd.Series:
-    return 2.0 * np.pi * ((frame["ends_at"] % _DAY) / _DAY)
+    return 2.0 * np.pi * ((frame["ends_at"] % NANOS_PER_DAY) / NANOS_PER_DAY)
 
 
 BATCH_FEATURES: dict[str, BatchFeature] = {

@@ -31,14 +31,13 @@ from titanflow.training.dataset import label_report
 from titanflow.training.reference import reference_of
 from titanflow.training.report import ReportContent, render
 from titanflow.training.report_plots import Explained
-from titanflow.training.results import Validation
+from titanflow.training.results import VALIDATION_FILE, Validation
 from titanflow.training.samples import Rows, Samples
 from titanflow.training.trainer import Fitted, Progress
 from titanflow.training.trainers import trainer_class
 from titanflow.training.validation import out_of_fold
 
 REPORT_FILE = "report.html"
-VALIDATION_FILE = "validation.npz"
 DATA_LIBRARIES = ("numpy", "pandas", "ta")
 """What makes every model's features."""
 EXPLAINED_ROWS = 200

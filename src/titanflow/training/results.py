@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from titanflow.training.samples import Rows
 
+VALIDATION_FILE = "validation.npz"
+"""A model's out-of-fold scores, beside its artefact: what a stacking model learns from."""
+
 
 @dataclass(frozen=True)
 class TradedCurve:

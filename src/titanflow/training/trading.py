@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from titanflow.domain.instruments import Instrument
-from titanflow.domain.types import NANOS_PER_SECOND, SCALE
+from titanflow.domain.types import NANOS_PER_DAY, NANOS_PER_SECOND, SCALE
 from titanflow.training.results import TradedCurve
 from titanflow.training.samples import Rows, Samples
 
@@ -24,7 +24,6 @@ DEFAULT_SLIPPAGE = 0.0005
 """Part of the price, as the executor's `slippage_base`."""
 SHARPE_DAYS = 5
 """Days with bars that an annualised Sharpe ratio needs at least: of fewer, it is a large number that says nothing."""
-_NANOS_PER_DAY = 86_400 * NANOS_PER_SECOND
 
 
 @dataclass(frozen=True)
@@ -163,7 +162,7 @@ def curve_of(at: Integers, equity: Floats, trades: int, bars_per_year: float) ->
     """
     returns = equity[1:] / equity[:-1] - 1.0
     deviation = float(np.std(returns, ddof=1)) if len(returns) > 1 else 0.0
-    days = len(np.unique((at - 1) // _NANOS_PER_DAY))  # a bar that ends at midnight is of the day before
+    days = len(np.unique((at - 1) // NANOS_PER_DAY))  # a bar that ends at midnight is of the day before
     tells = days >= SHARPE_DAYS and deviation > 1e-15
     sharpe = float(np.mean(returns)) / deviation * sqrt(bars_per_year) if tells else None
     falls = 1.0 - equity / np.maximum.accumulate(equity) if len(equity) else np.zeros(1)

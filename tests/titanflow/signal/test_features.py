@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from titanflow.domain.events import BarClosed
-from titanflow.domain.types import NANOS_PER_SECOND, SCALE, Side
+from titanflow.domain.types import NANOS_PER_DAY, NANOS_PER_SECOND, SCALE, Side
 from titanflow.errors import InputError
 from titanflow.signal.explain import clamped, confidence_of, explain_rule
 from titanflow.signal.features import FEATURE_MEANINGS, MarketFeatures
-from titanflow.signal.time_of_day import DAY, point_of_day
+from titanflow.signal.time_of_day import point_of_day
 
 SCORES = st.floats(-1e6, 1e6)
 
@@ -113,10 +113,10 @@ def test_a_feature_that_does_not_exist_cannot_be_read() -> None:
         MarketFeatures().reader(("rsi", "moon"))
 
 
-@given(st.integers(0, DAY - 1))
+@given(st.integers(0, NANOS_PER_DAY - 1))
 def test_the_point_of_the_day_is_that_of_sine_and_cosine(passed: int) -> None:
-    sine, cosine = point_of_day(passed + 5 * DAY)
-    angle = 2 * math.pi * passed / DAY  # rounded, so the library's answers are right to about 1e-15 only
+    sine, cosine = point_of_day(passed + 5 * NANOS_PER_DAY)
+    angle = 2 * math.pi * passed / NANOS_PER_DAY  # rounded, so the library's answers are right to about 1e-15 only
     assert sine == pytest.approx(math.sin(angle), abs=1.2e-15)
     assert cosine == pytest.approx(math.cos(angle), abs=1.2e-15)
 
@@ -136,10 +136,10 @@ def exact_sine(angle: Decimal) -> Decimal:
         return total
 
 
-@given(st.integers(0, DAY // 4))
+@given(st.integers(0, NANOS_PER_DAY // 4))
 def test_the_point_of_the_day_is_right_to_the_last_bits(passed: int) -> None:
     sine, cosine = point_of_day(passed)
-    angle = 2 * PI * passed / DAY
+    angle = 2 * PI * passed / NANOS_PER_DAY
     assert abs(Decimal(sine) - exact_sine(angle)) <= Decimal(2) ** -52
     assert abs(Decimal(cosine) - exact_sine(PI / 2 - angle)) <= Decimal(2) ** -52
 

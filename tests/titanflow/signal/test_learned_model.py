@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 from support.scripted_model import ScriptedModel, surely
 from support.signal_worlds import START
 from titanflow.domain.events import BarClosed
-from titanflow.domain.types import NANOS_PER_SECOND, SCALE, Side, WithheldReason
+from titanflow.domain.types import NANOS_PER_DAY, NANOS_PER_SECOND, SCALE, Side, WithheldReason
 from titanflow.signal.drift import FeatureDrift
 from titanflow.signal.features import MarketFeatures
 from titanflow.signal.model import Inference
 from titanflow.signal.strategies import LearnedModelStrategy, Opinion, Withheld
-from titanflow.signal.strategies.learned_model import DAY_NANOS
 
 MINUTE = 60 * NANOS_PER_SECOND
 HOLD = surely(0.5)
@@ -33,7 +32,7 @@ def bar(number: int, close: int = 100) -> BarClosed:
 def model_of(answers: Iterable[Inference], **changes: object) -> ScriptedModel:
     """A model that gives these answers in turn, trained until a day before the first bar."""
     script = iter(answers)
-    changes = {"trained_until": START - DAY_NANOS, **changes}
+    changes = {"trained_until": START - NANOS_PER_DAY, **changes}
     return ScriptedModel(lambda row: next(script), **changes)  # type: ignore[arg-type]
 
 
@@ -179,7 +178,7 @@ def test_once_the_time_is_said_to_forbid_it_the_model_is_not_asked_until_it_does
 
 
 def test_once_it_has_said_that_it_is_stale_the_model_is_not_asked_again() -> None:
-    model = model_of([HOLD, BUY], trained_until=bar(1).at - 3 * DAY_NANOS)
+    model = model_of([HOLD, BUY], trained_until=bar(1).at - 3 * NANOS_PER_DAY)
     said = said_by(model, [100] * 9, max_age_days=2)
     assert reasons(said) == [None, None, (Side.BUY, WithheldReason.STALE)] + [None] * 6
     assert len(model.asked) == 2
@@ -193,7 +192,7 @@ def test_it_may_be_allowed_to_trade_what_it_was_trained_on() -> None:
 def test_a_stale_model_keeps_silent_with_its_age() -> None:
     """Two days before the second bar closes its training ended; a nanosecond more than the limit is too much."""
     for early, expected in ((0, [Side.BUY]), (1, [None])):
-        model = model_of([BUY], trained_until=bar(1).at - 2 * DAY_NANOS - early)
+        model = model_of([BUY], trained_until=bar(1).at - 2 * NANOS_PER_DAY - early)
         said = said_by(model, [100, 100], max_age_days=2)[1:]
         assert sides(said) == expected
     (withheld,) = said

@@ -11,7 +11,7 @@ from typing import ClassVar
 from titanflow.domain.decider import random_bits
 from titanflow.domain.events import BarClosed, Context, Features
 from titanflow.domain.models import POSITION, ModelManifest, Thresholds
-from titanflow.domain.types import NANOS_PER_SECOND, ContenderId, Nanos, Side, WithheldReason
+from titanflow.domain.types import NANOS_PER_DAY, ContenderId, Nanos, Side, WithheldReason
 from titanflow.signal.drift import FeatureDrift
 from titanflow.signal.explain import explain_rule
 from titanflow.signal.features import MarketFeatures
@@ -26,7 +26,6 @@ from titanflow.signal.strategies.base import (
     whole,
 )
 
-DAY_NANOS = 86_400 * NANOS_PER_SECOND
 TIME_BARRIER = "time_barrier"
 """Method name of the explanation of an exit that time alone asked for: the model had no say in it."""
 DISSIMILARITY_LIMIT = 1.0
@@ -72,7 +71,7 @@ class LearnedModelStrategy(Strategy):
         self._contender = contender
         self._seed = seed
         self._drift = drift
-        self._max_age: Nanos = whole(values, "max_age_days") * DAY_NANOS
+        self._max_age: Nanos = whole(values, "max_age_days") * NANOS_PER_DAY
         self._long = False
         self._bars_held = 0
         self._said: tuple[Side, WithheldReason] | None = None
@@ -157,7 +156,7 @@ class LearnedModelStrategy(Strategy):
             ("probability", _told(inference.probability)),
             ("dissimilarity", _told(inference.dissimilarity)),
             ("dissimilarity_limit", limit),
-            ("age_days", self._age(bar) / DAY_NANOS),
+            ("age_days", self._age(bar) / NANOS_PER_DAY),
             ("age_limit_days", whole(self._values, "max_age_days")),
         )
         return Withheld(side, reason, numbers)

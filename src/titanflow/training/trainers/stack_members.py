@@ -16,10 +16,10 @@ from titanflow.errors import InputError
 from titanflow.models.registry import SHORT, RegisteredModel, Registry
 from titanflow.models.stages import Stage
 from titanflow.signal.features import FEATURE_MEANINGS
+from titanflow.training.results import VALIDATION_FILE
 from titanflow.training.samples import Samples
 from titanflow.training.trainers import TRAINERS
 
-VALIDATION_FILE = "validation.npz"
 LARGEST_LOGIT = 10.0
 """Calibrated log odds beyond it (a probability of 0.99995) count as much: no member decides alone."""
 DEFAULT_MEMBERS = ("lightgbm", "lstm", "tft")
