@@ -16,9 +16,9 @@ from titanflow.domain.events import (
     OrderHeld,
     OrderRejected,
     OrderSubmitted,
+    Print,
     SessionStarted,
     SignalGenerated,
-    TickReceived,
 )
 
 PAGE = 1000
@@ -127,7 +127,7 @@ def _last_tick(ledger: Ledger[Event], signal: SignalGenerated) -> list[int]:
         for block in reversed(list(ledger.read(max(1, start - PAGE + 1), start))):
             for seq in range(block.last, block.first - 1, -1):
                 event = block.events[seq - block.first]
-                if isinstance(event, TickReceived) and event.instrument == signal.instrument:
+                if isinstance(event, Print) and event.instrument == signal.instrument:
                     return [seq]
     return []
 

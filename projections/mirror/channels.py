@@ -16,16 +16,16 @@ from titanflow.domain.events import (
     LeaderboardPublished,
     OrderApproved,
     OrderFilled,
+    Print,
     RiskCommandIssued,
     SignalGenerated,
     Standing,
-    TickReceived,
 )
 from titanflow.domain.types import as_float
 from titanflow.risk.performance import win_rate
 
 
-def market_data(records: Records, seq: int, tick: TickReceived) -> MarketData:
+def market_data(records: Records, seq: int, tick: Print) -> MarketData:
     """`market_data`: the tick."""
     instrument = records.instruments[tick.instrument]
     size = number(tick.size)

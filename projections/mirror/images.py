@@ -7,6 +7,7 @@ from projections.mirror import audit, channels
 from projections.mirror.messages import Message
 from projections.mirror.records import Records
 from titanflow.domain.events import (
+    BarPointReceived,
     Event,
     KillSwitchTripped,
     LeaderboardPublished,
@@ -28,6 +29,7 @@ AUDIT_CHANNEL = "audit_events"
 
 TRADING: Mapping[type[Event], tuple[str, Callable[[Records, int, Any], Message]]] = {
     TickReceived: ("market_data", channels.market_data),
+    BarPointReceived: ("market_data", channels.market_data),
     SignalGenerated: ("trade_signals", channels.trade_signal),
     OrderApproved: ("execution_requests", channels.execution_request),
     OrderFilled: ("execution_filled", channels.execution_filled),

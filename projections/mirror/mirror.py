@@ -15,7 +15,7 @@ from projections.mirror.audit_log import AuditLog
 from projections.mirror.images import AUDIT_CHANNEL, Images
 from projections.mirror.messages import MarketData, PortfolioUpdate
 from projections.mirror.publisher import CHECKPOINT, Publisher
-from titanflow.domain.events import Event, TickReceived
+from titanflow.domain.events import Event, Print
 from titanflow.domain.types import Nanos
 
 log = structlog.get_logger()
@@ -93,7 +93,7 @@ class Mirror:
         for block in self._ledger.read(1, self.position) if self.position else ():
             self._started = self._started or block.recorded_at
             for seq, event in enumerate(block.events, block.first):
-                if type(event) is not TickReceived:
+                if not isinstance(event, Print):
                     self._fold_again(seq, block.recorded_at, event)
             self._flush_audit_log()
         if self.position:

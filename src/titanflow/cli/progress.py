@@ -16,6 +16,7 @@ from eventstore.errors import LedgerUnavailableError
 from titanflow.cli.output import messages, note, to_second
 from titanflow.cli.standings import record_of, standings_table
 from titanflow.domain.events import (
+    BarPointReceived,
     Event,
     OrderDenied,
     OrderFilled,
@@ -43,13 +44,13 @@ _STYLES = {Health.RUNNING: "green", Health.WAITING: "yellow", Health.DONE: "dim"
 
 
 _ILL = (Health.WAITING, Health.FAILED)
-_COUNTED: Mapping[str, type[Event]] = {
-    "ticks": TickReceived,
-    "signals": SignalGenerated,
-    "withheld": SignalWithheld,
-    "denied": OrderDenied,
-    "orders": OrderSubmitted,
-    "fills": OrderFilled,
+_COUNTED: Mapping[str, tuple[type[Event], ...]] = {
+    "ticks": (TickReceived, BarPointReceived),
+    "signals": (SignalGenerated,),
+    "withheld": (SignalWithheld,),
+    "denied": (OrderDenied,),
+    "orders": (OrderSubmitted,),
+    "fills": (OrderFilled,),
 }
 
 
@@ -170,7 +171,7 @@ class SessionView:
         )
 
     def _counts(self) -> tuple[str, ...]:
-        return tuple(f"{name} {self._run.observer.count(kind):,}" for name, kind in _COUNTED.items())
+        return tuple(f"{name} {sum(map(self._run.observer.count, kinds)):,}" for name, kinds in _COUNTED.items())
 
     def _standings(self, width: int) -> list[Table]:
         seen = self._run.observer

@@ -15,6 +15,7 @@ from titanflow.cli.show import event_line
 from titanflow.cli.units import context_numbers
 from titanflow.domain.events import (
     BarClosed,
+    BarPointReceived,
     ClockAdvanced,
     Event,
     FeatureDriftMeasured,
@@ -59,6 +60,8 @@ def sentence(event: Event, names: Names) -> str:
         case TickReceived() | OffMarketPrintReceived():
             off = " off the market (volume only)" if isinstance(event, OffMarketPrintReceived) else ""
             return f"{event.instrument} traded{off}: {_quantity(event.size)} at {_price(event.price)}"
+        case BarPointReceived():
+            return f"a bar of {event.instrument} was played to {_price(event.price)}"
         case QuoteReceived():
             return f"{event.instrument} was quoted: bid {_price(event.bid)}, ask {_price(event.ask)}"
         case ClockAdvanced():

@@ -9,6 +9,7 @@ from titanflow.cli.output import console, moment, say
 from titanflow.cli.progress import model_warnings
 from titanflow.cli.standings import record_of, standings_table
 from titanflow.domain.events import (
+    BarPointReceived,
     OrderDenied,
     OrderFilled,
     OrderRejected,
@@ -35,7 +36,7 @@ def result_of(place: Place, session: str, seconds: float) -> dict[str, Any]:
     return {
         "session_id": session,
         "events": seen.last_seq,
-        "ticks": seen.count(TickReceived),
+        "ticks": seen.count(TickReceived) + seen.count(BarPointReceived),
         "signals": seen.count(SignalGenerated),
         "withheld": seen.count(SignalWithheld),
         "orders": seen.count(OrderSubmitted),

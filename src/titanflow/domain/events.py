@@ -16,6 +16,7 @@ from titanflow.domain.types import (
     DenialCode,
     ExecutionMode,
     FeedStatus,
+    FillBasis,
     FillId,
     InstrumentId,
     KillTrigger,
@@ -77,6 +78,35 @@ class TickReceived(Event, tag="tick", frozen=True, array_like=True, gc=False):
     instrument: InstrumentId
     price: Price
     size: Quantity
+
+
+class BarPointReceived(Event, tag="bar_point", frozen=True, array_like=True, gc=False):
+    """A bar of the source was played as far as this point of its path: open, two turning points, close.
+
+    It sets the last price like a trade. Between two points of one bar the price moves in a straight line of time.
+    """
+
+    external: ClassVar[bool] = True
+    at: Nanos
+    instrument: InstrumentId
+    price: Price
+    size: Quantity
+    """This point's share of the bar's volume; the shares of all its points add up to that, and some may be 0."""
+    opened_at: Nanos
+    """When the bar opened."""
+    from_at: Nanos
+    """When the leg to this point begins: the time of the bar's point before it; its own where it is the open."""
+    from_price: Price
+    """The price at `from_at`."""
+    low: Price
+    """Of the whole bar, for the market alone: a fill never lies outside the bar's range. No opinion may rest on it."""
+    high: Price
+    last: bool
+    """Whether it is the bar's close."""
+
+
+Print = TickReceived | BarPointReceived
+"""What sets an instrument's last price."""
 
 
 class OffMarketPrintReceived(Event, tag="off_market_print", frozen=True, array_like=True, gc=False):
@@ -366,6 +396,23 @@ class OrderSubmitted(Event, tag="order_submitted", frozen=True, array_like=True,
     mode: ExecutionMode
 
 
+class OrderTriggered(Event, tag="order_triggered", frozen=True, array_like=True, gc=False):
+    """A stop order's price was reached: from `active_at` on it is a market order."""
+
+    cause: int
+    at: Nanos
+    order_id: OrderId
+    contender: ContenderId
+    instrument: InstrumentId
+    stop_price: Price
+    price: Price
+    """The price that reached it."""
+    met_at: Nanos
+    """When: the trade's time, or the moment on a bar's path."""
+    active_at: Nanos
+    """`met_at` plus the latency; equal to it on a bar's path."""
+
+
 class OrderFilled(Event, tag="order_filled", frozen=True, array_like=True, gc=False):
     """A part or all of an order traded."""
 
@@ -387,6 +434,13 @@ class OrderFilled(Event, tag="order_filled", frozen=True, array_like=True, gc=Fa
     realized_pnl: Money
     """Realized by this fill on average cost, before its fee."""
     mode: ExecutionMode
+    met_at: Nanos = 0
+    """When the price was met: `at` for a real trade, a moment on the leg that ends at `at` for a bar's path."""
+    reference_price: Price = 0
+    """The market's price before costs: what `basis` says was met."""
+    basis: FillBasis = FillBasis.TRADE
+    costs: Context = ()
+    """What made `price` worse than `reference_price`, by name (docs/execution.md)."""
 
 
 class OrderCancelled(Event, tag="order_cancelled", frozen=True, array_like=True, gc=False):
@@ -455,6 +509,7 @@ class LeaderboardPublished(Event, tag="leaderboard", frozen=True, array_like=Tru
 AnyEvent = (
     SessionStarted
     | TickReceived
+    | BarPointReceived
     | OffMarketPrintReceived
     | QuoteReceived
     | ClockAdvanced
@@ -474,6 +529,7 @@ AnyEvent = (
     | ModelRolledBack
     | OrderRejected
     | OrderSubmitted
+    | OrderTriggered
     | OrderFilled
     | OrderCancelled
     | LeaderboardPublished

@@ -75,6 +75,8 @@ class ExecutionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Standard deviation of the logarithm of the latency."""
     latency_min_nanos: int = 5_000_000
     latency_max_nanos: int = 2_000_000_000
+    slippage_allowance: Ratio = 5_000_000
+    """What risk and the last gate set aside for slippage, as a part of the price: sizes leave room for it."""
     participation: Ratio = SCALE
     """Largest part of one tick's size that one order may take; the rest of the order keeps working."""
 
@@ -125,3 +127,5 @@ class FeedSpec(Struct, frozen=True, array_like=True):
     """File names, or the provider's own description; never a path of the machine."""
     sha256: str
     """Digest of the source's bytes; empty for a live feed."""
+    bars: tuple[tuple[InstrumentId, int], ...] = ()
+    """(instrument, seconds) for each instrument that the source gives in bars, sorted; those of trades are left out."""

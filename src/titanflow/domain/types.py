@@ -81,6 +81,17 @@ class ExecutionMode(StrEnum):
     LIVE = "live"
 
 
+class FillBasis(StrEnum):
+    """Which price a fill rests on."""
+
+    TRADE = "trade"
+    """A real trade that printed."""
+    BAR_PATH = "bar_path"
+    """The path that stands for a bar: one of its points, or the straight line between two of them."""
+    CLOSING_PRICE = "closing_price"
+    """No trade came before the venue's close: settled at the closing price (paper mode only)."""
+
+
 class FeedStatus(StrEnum):
     """Health of the feed of one instrument, or of the whole feed."""
 

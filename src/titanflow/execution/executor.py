@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from titanflow.domain.decider import NOTHING, Decisions, Handler
 from titanflow.domain.events import (
+    BarPointReceived,
     ClockAdvanced,
     Event,
     KillSwitchTripped,
@@ -16,6 +17,8 @@ from titanflow.domain.events import (
     OrderFilled,
     OrderRejected,
     OrderSubmitted,
+    OrderTriggered,
+    Print,
     RiskCommandIssued,
     SessionEnded,
     SessionStarted,
@@ -48,7 +51,13 @@ class Executor:
     """
 
     name = "execution"
-    emits: tuple[type[Event], ...] = (OrderRejected, OrderSubmitted, OrderFilled, OrderCancelled)
+    emits: tuple[type[Event], ...] = (
+        OrderRejected,
+        OrderSubmitted,
+        OrderTriggered,
+        OrderFilled,
+        OrderCancelled,
+    )
 
     market: PaperMarket
     validator: OrderValidator
@@ -69,6 +78,7 @@ class Executor:
         return {
             SessionStarted: self.on_session_started,
             TickReceived: self.on_tick,
+            BarPointReceived: self.on_tick,
             ClockAdvanced: self.on_clock,
             OrderApproved: self.on_order_approved,
             OrderSubmitted: self.on_order_submitted,
@@ -91,7 +101,7 @@ class Executor:
         self.validator = OrderValidator(settings, self.instruments, self.accounts, self.marks, allowance)
         return NOTHING
 
-    def on_tick(self, seq: int, tick: TickReceived) -> Decisions:
+    def on_tick(self, seq: int, tick: Print) -> Decisions:
         """Mark the instrument, and let the tick meet its working orders if it concerns any."""
         price = self.marks[tick.instrument] = tick.price
         book = self.books.get(tick.instrument)

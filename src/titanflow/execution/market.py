@@ -5,7 +5,7 @@ Knows orders and fills; what is sent here and when everything ends is the execut
 
 from collections.abc import Mapping, Sequence
 
-from titanflow.domain.events import OrderSubmitted, TickReceived
+from titanflow.domain.events import OrderSubmitted, Print
 from titanflow.domain.instruments import Instrument
 from titanflow.domain.session_settings import ExecutionSettings
 from titanflow.domain.types import (
@@ -69,7 +69,7 @@ class PaperMarket:
         held = self.accounts[contender].portfolio.quantity(instrument.id)
         self.submit(turn, _closing_order(turn.next_id(), contender, instrument, held, self.marks[instrument.id]))
 
-    def match(self, turn: Turn, tick: TickReceived, book: Book) -> None:
+    def match(self, turn: Turn, tick: Print, book: Book) -> None:
         """Let a tick meet every order that works in its instrument, in the order of submission."""
         taken: dict[ContenderId, Quantity] = {}
         for order in book.orders:
@@ -83,7 +83,7 @@ class PaperMarket:
             self._end(order)
             turn.cancelled(order, code)
 
-    def _meet(self, turn: Turn, tick: TickReceived, order: WorkingOrder, taken: dict[ContenderId, Quantity]) -> None:
+    def _meet(self, turn: Turn, tick: Print, order: WorkingOrder, taken: dict[ContenderId, Quantity]) -> None:
         """One tick meets one active order; `taken` is what each contender already took of the tick."""
         if order.type is not OrderType.MARKET and not reached(order, tick.price):
             return
@@ -107,7 +107,7 @@ class PaperMarket:
             return order.remaining
         return min(order.remaining, abs(self.accounts[order.contender].portfolio.quantity(order.instrument.id)))
 
-    def _offered(self, order: WorkingOrder, tick: TickReceived) -> Quantity:
+    def _offered(self, order: WorkingOrder, tick: Print) -> Quantity:
         return executable_size(tick.size, self.participation, order.instrument.quantity_increment)
 
     def _affordable(self, order: WorkingOrder, cost: Money) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from titanflow.domain.decider import NOTHING, Decisions, Handler
 from titanflow.domain.events import (
+    BarPointReceived,
     ClockAdvanced,
     Event,
     KillSwitchTripped,
@@ -19,6 +20,7 @@ from titanflow.domain.events import (
     OrderHeld,
     OrderRejected,
     OrderSubmitted,
+    Print,
     RiskCommandIssued,
     SessionEnded,
     SessionStarted,
@@ -69,6 +71,7 @@ class RiskGuardian:
         return {
             SessionStarted: self.on_started,
             TickReceived: self.on_tick,
+            BarPointReceived: self.on_tick,
             ClockAdvanced: self.on_clock,
             SignalGenerated: self.on_signal,
             OperatorCommanded: self.on_operator,
@@ -85,7 +88,7 @@ class RiskGuardian:
         self._next_day = _day_after(started.at)
         return NOTHING
 
-    def on_tick(self, seq: int, tick: TickReceived) -> Decisions:
+    def on_tick(self, seq: int, tick: Print) -> Decisions:
         """Note the last price; equity is marked only when a clock, a fill or a signal asks."""
         self._marks[tick.instrument] = tick.price
         return NOTHING

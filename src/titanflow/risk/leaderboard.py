@@ -9,12 +9,14 @@ from collections.abc import Iterable, Mapping
 
 from titanflow.domain.decider import NOTHING, Decisions, Handler
 from titanflow.domain.events import (
+    BarPointReceived,
     ClockAdvanced,
     Event,
     KillSwitchTripped,
     LeaderboardPublished,
     ModelReplaced,
     OrderFilled,
+    Print,
     RiskCommandIssued,
     SessionEnded,
     SessionStarted,
@@ -172,6 +174,7 @@ class LeaderboardKeeper:
         return {
             SessionStarted: self.on_session_started,
             TickReceived: self.on_tick,
+            BarPointReceived: self.on_tick,
             ClockAdvanced: self.on_clock,
             OrderFilled: self.on_fill,
             KillSwitchTripped: self.on_kill_switch,
@@ -195,7 +198,7 @@ class LeaderboardKeeper:
         self._sample_timer = Timer(settings.sample_seconds)
         return NOTHING
 
-    def on_tick(self, seq: int, tick: TickReceived) -> Decisions:
+    def on_tick(self, seq: int, tick: Print) -> Decisions:
         """Mark the instrument."""
         self._marks[tick.instrument] = tick.price
         return NOTHING

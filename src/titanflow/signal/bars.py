@@ -5,7 +5,7 @@ no bar is invented for an interval without one. A bar is closed by the first clo
 that tick joins the next bar. A bar that has not reached its end when the session ends is never emitted.
 """
 
-from titanflow.domain.events import BarClosed, OffMarketPrintReceived, QuoteReceived, TickReceived
+from titanflow.domain.events import BarClosed, OffMarketPrintReceived, Print, QuoteReceived
 from titanflow.domain.types import NANOS_PER_SECOND, InstrumentId, Nanos
 
 
@@ -22,7 +22,7 @@ class BarBuilder:
         """End of the open bar; 0 while none is open, so that one comparison finds every tick that begins a bar."""
         self.open = self.high = self.low = self.close = self.volume = self.ticks = 0
 
-    def add(self, seq: int, tick: TickReceived) -> BarClosed | None:
+    def add(self, seq: int, tick: Print) -> BarClosed | None:
         """Fold a tick in; returns the bar that it closed, if it lies at or past the end of the open one."""
         if tick.at >= self.ends_at:
             closed = self.close_due(seq, tick.at)
@@ -63,7 +63,7 @@ class BarBuilder:
             ticks=self.ticks,
         )
 
-    def _begin(self, tick: TickReceived) -> None:
+    def _begin(self, tick: Print) -> None:
         self.ends_at = tick.at - tick.at % self.nanos + self.nanos
         self.open = self.high = self.low = self.close = tick.price
         self.volume = tick.size

@@ -12,12 +12,14 @@ import msgspec
 from titanflow.domain.decider import NOTHING, Decisions, Handler
 from titanflow.domain.events import (
     BarClosed,
+    BarPointReceived,
     ClockAdvanced,
     Event,
     FeatureDriftMeasured,
     ModelReplaced,
     OffMarketPrintReceived,
     OperatorCommanded,
+    Print,
     QuoteReceived,
     SessionEnded,
     SessionStarted,
@@ -57,6 +59,7 @@ class SignalEngine:
         return {
             SessionStarted: self.on_session_started,
             TickReceived: self.on_tick,
+            BarPointReceived: self.on_tick,
             OffMarketPrintReceived: self.on_off_market_print,
             QuoteReceived: self.on_quote,
             ClockAdvanced: self.on_clock,
@@ -83,7 +86,7 @@ class SignalEngine:
         self._next_end = 0
         return NOTHING
 
-    def on_tick(self, seq: int, tick: TickReceived) -> Decisions:
+    def on_tick(self, seq: int, tick: Print) -> Decisions:
         """The hot path: a look-up, a bar or two, the strategies that decide on ticks; nothing is allocated."""
         lane = self._lanes.get(tick.instrument)
         if lane is None:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from titanflow.domain.events import BarClosed, Event, SignalGenerated, SignalWithheld, TickReceived
+from titanflow.domain.events import BarClosed, Event, Print, SignalGenerated, SignalWithheld
 from titanflow.domain.session_settings import ContenderSpec
 from titanflow.domain.types import ContenderId, InstrumentId, Nanos, Price, Quantity
 from titanflow.errors import InputError
@@ -104,7 +104,7 @@ class Lane:
         self.instrument = instrument
         self.series: list[Series] = []
         """In the order in which contenders first name their lengths."""
-        self.adders: list[tuple[Callable[[int, TickReceived], BarClosed | None], Series]] = []
+        self.adders: list[tuple[Callable[[int, Print], BarClosed | None], Series]] = []
         """Of each series, what folds a tick into its open bar."""
         self.tickers: list[tuple[Callable[[Price, Quantity], Opinion | None], Watcher]] = []
         """Of each contender that decides on ticks, what it is asked at each."""

@@ -4,7 +4,7 @@ Each contender trades in a world of its own and meets the whole tick; orders of 
 which they were submitted. A limit order fills at the first touch: no queue of other traders stands before it.
 """
 
-from titanflow.domain.events import TickReceived
+from titanflow.domain.events import Print
 from titanflow.domain.types import SCALE, OrderType, Price, Quantity, Ratio, Side, floor_to
 from titanflow.execution.orders import WorkingOrder
 from titanflow.execution.simulation.slippage import SlippageModel, slipped
@@ -20,7 +20,7 @@ def executable_size(size: Quantity, participation: Ratio, increment: Quantity) -
     return floor_to(size * participation // SCALE, increment)
 
 
-def fill_price(order: WorkingOrder, tick: TickReceived, quantity: Quantity, slippage: SlippageModel) -> Price:
+def fill_price(order: WorkingOrder, tick: Print, quantity: Quantity, slippage: SlippageModel) -> Price:
     """The tick's price made worse by slippage; for a limit order never beyond its limit."""
     ratio = slippage.ratio(order.id, order.fills, quantity, tick.size)
     price = slipped(tick.price, order.side, ratio, order.instrument.price_increment)
