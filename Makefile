@@ -5,6 +5,7 @@ PY      := $(VENV)/bin/python
 PIP     := $(PY) -m pip install --quiet --disable-pip-version-check
 LOCK    := requirements.txt
 WORKERS ?= 2
+ROUNDS  ?= 10
 ARGS    ?=
 
 IS_SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
@@ -18,7 +19,7 @@ endef
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup live test check bench models lock clean
+.PHONY: help setup live test soak check bench models lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-14s%s\n", $$1, $$2 }'
@@ -30,6 +31,10 @@ live: $(VENV)/.core ## Run a paper session on the sample tape: make live ARGS="-
 
 test: setup check ## Check, then run all tests: make test ARGS="-k ledger"
 	$(PY) -m pytest -n $(WORKERS) $(ARGS)
+
+soak: setup ## Run the property tests on fresh examples, over and over: make soak ROUNDS=50
+	@for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; \
+		HYPOTHESIS_PROFILE=soak $(PY) -m pytest -q -n $(WORKERS) -m hypothesis $(ARGS) || exit 1; done
 
 check: setup ## Lint, formatting, types, import layers, generated docs
 	$(PY) -m ruff check

@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: real servers on a private directory, fresh databases, the recorded market data."""
 
+import os
 import shutil
 import tempfile
 import uuid
@@ -9,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import make_url
 
 from titanflow.embedded.postgres import postgres_server
@@ -16,6 +18,13 @@ from titanflow.embedded.redis import redis_server
 from titanflow.gateway.samples import sample_tape
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+_UNHURRIED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]}
+settings.register_profile("ci", derandomize=True, database=None, **_UNHURRIED)
+"""The same examples in every run; what once failed stands in the test as `@example`."""
+settings.register_profile("soak", derandomize=False, print_blob=True, **_UNHURRIED)
+"""Other examples in every run: `make soak`."""
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 @pytest.fixture(scope="session")

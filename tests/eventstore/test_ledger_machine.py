@@ -144,6 +144,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert self.reader.check().problem is None
 
 
+@pytest.mark.hypothesis
 def test_the_ledger_behaves_as_a_list_of_events_and_a_dictionary_of_checkpoints(redis_url: str) -> None:
     class Machine(LedgerMachine):
         url = redis_url

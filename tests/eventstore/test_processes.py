@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.ledger_kit import AnyLedger, Note
+from support.waiting import PATIENCE_S
 
 TESTS = Path(__file__).resolve().parents[1]
 WRITERS = 4
@@ -24,7 +25,7 @@ def run_writers(url: str, session: str, names: list[str]) -> None:
         )
         for name in names
     ]
-    assert [process.wait(timeout=60) for process in processes] == [0] * len(names)
+    assert [process.wait(timeout=PATIENCE_S) for process in processes] == [0] * len(names)
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["a name each", "one name for all"])

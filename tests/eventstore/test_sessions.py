@@ -7,6 +7,7 @@ import redis
 
 from eventstore.errors import SessionInUseError
 from eventstore.sessions import SessionEntry, Sessions
+from support.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_of_many_that_want_one_id_at_once_one_gets_it(redis_client: redis.Redis,
     together = threading.Barrier(6)
 
     def try_it(_: int) -> bool:
-        together.wait(timeout=10)
+        together.wait(timeout=PATIENCE_S)
         try:
             Sessions(redis_client).register(prefix, 7)
         except SessionInUseError:

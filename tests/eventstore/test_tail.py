@@ -6,7 +6,7 @@ import redis
 
 from eventstore.errors import LedgerGapError, LedgerLostError
 from support.ledger_kit import AnyLedger, Event, OpenLedger, fill, prices
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 
 def forget(client: redis.Redis, session: str) -> None:
@@ -40,7 +40,7 @@ def test_a_reader_waits_for_the_next_block(
         waiting = pool.submit(reader.tail, 1, 30.0)
         wait_until(lambda: is_blocked(redis_client), message="the reader to wait at the server")
         fill(ledger, [2, 3])
-        assert [block.events for block in waiting.result(timeout=10)] == [prices(2, 3)]
+        assert [block.events for block in waiting.result(timeout=PATIENCE_S)] == [prices(2, 3)]
 
 
 @pytest.mark.parametrize("timeout", [0.0, 0.05])
@@ -120,7 +120,7 @@ def test_a_reader_that_waits_notices_that_the_server_was_emptied(
         waiting = pool.submit(reader.tail, 1, 60.0)
         wait_until(lambda: is_blocked(redis_client), message="the reader to wait at the server")
         forget(redis_client, session_id)
-        assert isinstance(waiting.exception(timeout=20), LedgerLostError)
+        assert isinstance(waiting.exception(timeout=PATIENCE_S), LedgerLostError)
 
 
 def test_a_server_that_comes_back_with_another_past_is_noticed(
@@ -147,7 +147,7 @@ def test_a_cut_connection_does_not_disturb_a_reader(
         wait_until(lambda: is_blocked(redis_client), message="the reader to wait at the server")
         redis_client.client_kill_filter(_type="normal", skipme=True)
         fill(ledger, [2])
-        assert [block.events for block in waiting.result(timeout=20)] == [prices(2)]
+        assert [block.events for block in waiting.result(timeout=PATIENCE_S)] == [prices(2)]
 
 
 def test_many_readers_follow_one_writer(ledger: AnyLedger, open_ledger: OpenLedger) -> None:
@@ -163,4 +163,4 @@ def test_many_readers_follow_one_writer(ledger: AnyLedger, open_ledger: OpenLedg
     with ThreadPoolExecutor(3) as pool:
         following = [pool.submit(follow, reader) for reader in readers]
         written = fill(ledger, *[range(n % 4 + 1) for n in range(24)])
-        assert [each.result(timeout=30) for each in following] == [written] * 3
+        assert [each.result(timeout=PATIENCE_S) for each in following] == [written] * 3

@@ -19,7 +19,7 @@ from eventstore.sessions import Sessions
 from support.ledger_kit import AnyLedger, codec, everything, fill, prices
 from support.mortal_redis import MortalRedis
 from support.reply_dropper import ReplyDropper
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_a_registration_whose_reply_was_lost_is_not_refused(
 
 
 def wait_for_seq(ledger: AnyLedger, seq: int) -> None:
-    wait_until(lambda: ledger.last_seq() >= seq, timeout=30, message=f"the writer to reach seq {seq}")
+    wait_until(lambda: ledger.last_seq() >= seq, message=f"the writer to reach seq {seq}")
 
 
 def restart_until_seen_loading(server: MortalRedis) -> None:
@@ -111,7 +111,7 @@ def test_a_server_killed_while_a_writer_appends_loses_and_doubles_nothing(mortal
             wait_for_seq(reader, reached)
             mortal.kill()
             mortal.start()
-        assert writing.result(timeout=60) == list(range(1, 1501))
+        assert writing.result(timeout=PATIENCE_S) == list(range(1, 1501))
         assert everything(reader) == prices(*range(1500))
         assert reader.checkpoint("a") == 1500
 
@@ -134,7 +134,7 @@ def test_a_follower_goes_on_behind_a_restarted_server(mortal: MortalRedis) -> No
             mortal.kill()
             mortal.start()
             fill(ledger, [2])
-            assert [block.events for block in waiting.result(timeout=30)] == [prices(2)]
+            assert [block.events for block in waiting.result(timeout=PATIENCE_S)] == [prices(2)]
 
 
 def test_patience_ends_where_nobody_listens(session_id: str) -> None:

@@ -122,11 +122,11 @@ def test_a_projector_that_follows_rebuilds_and_follows_on(
     with Projector(tables, followed, batch_events=50) as projector:
         thread = threading.Thread(target=projector.run, args=(stop.is_set,))
         thread.start()
-        wait_until(lambda: projector.position == PROJECTED, timeout=60, message="the events that will be lost")
+        wait_until(lambda: projector.position == PROJECTED, message="the events that will be lost")
         server.crash()
-        wait_until(lambda: projector.position == SAVED, timeout=60, message="the loss to be noticed")
+        wait_until(lambda: projector.position == SAVED, message="the loss to be noticed")
         write(ledger, KEPT, lambda: 30)
-        wait_until(lambda: projector.position == len(KEPT), timeout=60, message="the other history")
+        wait_until(lambda: projector.position == len(KEPT), message="the other history")
         stop.set()
         thread.join()
     assert verify(tables, ledger).identical

@@ -87,7 +87,7 @@ def test_a_killed_projector_goes_on_where_its_tables_are(
     for _ in range(3):
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
             aim = min(reached + rng.randrange(1, 1200), len(EVENTS))
-            wait_until(lambda aim=aim: checkpoint(tables, session_id) >= aim, timeout=60, message=f"seq {aim}")
+            wait_until(lambda aim=aim: checkpoint(tables, session_id) >= aim, message=f"seq {aim}")
             process.kill()
         reached = checkpoint(tables, session_id)
     project(tables, ledger)
@@ -101,7 +101,6 @@ def test_two_projectors_write_nothing_twice(tables: str, redis_url: str, session
         with following(*pair):
             wait_until(
                 lambda: all(projector.position == len(EVENTS) for projector in pair),
-                timeout=60,
                 message="both at the end",
             )
     assert all_rows(tables) == expected
@@ -154,11 +153,11 @@ def test_a_restarted_server_costs_no_row_and_doubles_none(ledger: Ledger[Event],
         migrate(database)
         with following(Projector(database, open_ledger(), batch_events=50)):
             write(ledger, EVENTS[:1000])
-            wait_until(lambda: checkpoint(database, ledger.session) >= 300, timeout=60, message="the first rows")
+            wait_until(lambda: checkpoint(database, ledger.session) >= 300, message="the first rows")
             server.stop()
             write(ledger, EVENTS)
             assert server.start() == database
-            wait_until(lambda: checkpoint(database, ledger.session) == len(EVENTS), timeout=60, message="the last row")
+            wait_until(lambda: checkpoint(database, ledger.session) == len(EVENTS), message="the last row")
         assert verify(database, ledger).identical
     finally:
         server.stop()

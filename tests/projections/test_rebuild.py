@@ -106,7 +106,7 @@ def test_a_projector_may_go_on_during_rebuilds(tables: str, open_ledger: Callabl
         for end in range(1200, 2600, 200):
             write(written, EVENTS[:end])
             rebuild(tables, [written])
-        wait_until(lambda: projector.position == 2400, timeout=60, message="the projector to catch up")
+        wait_until(lambda: projector.position == 2400, message="the projector to catch up")
         stop.set()
         thread.join()
     report = verify(tables, written)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 import pytest
 import redis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventstore.codec import Codec
@@ -180,7 +180,7 @@ def one_by_one(events: Sequence[Event]) -> Divergence | None:
     tampering=st.builds(Tampering, st.sampled_from(["drop", "add", "swap", "alter"]), st.integers(0, 10_000)),
     size=st.integers(1, 500),
 )
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None)
 def test_whatever_is_tampered_with_is_found_where_the_plainest_replay_finds_it(
     history: History, redis_client: redis.Redis, tampering: Tampering, size: int
 ) -> None:

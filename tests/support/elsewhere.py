@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from support.waiting import PATIENCE_S
+
 HERE = Path(__file__).resolve()
 
 
@@ -23,7 +25,7 @@ def ask_elsewhere(*arguments: object, environment: Mapping[str, str] | None = No
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE_S,
     )
     assert result.returncode == 0, result.stderr
     answer: dict[str, Any] = json.loads(result.stdout)

@@ -7,6 +7,8 @@ from typing import Any
 
 import redis
 
+from support.waiting import PATIENCE_S
+
 CHANNELS = (
     "market_data",
     "trade_signals",
@@ -16,7 +18,6 @@ CHANNELS = (
     "risk_commands",
     "audit_events",
 )
-PATIENCE_S = 20.0
 
 Heard = list[tuple[str, dict[str, Any]]]
 

@@ -1,7 +1,7 @@
 """A process to be supervised, started as services are: `unruly_service.py NAME --session S --supervisor-pid PID`.
 
 What it does is in its name: `done` ends well, `falls` never does, `recovers` falls twice; `deaf` ignores SIGTERM;
-`late` takes its time before it can hear a stop, and `waits` hears it at once; `beats` shows a while that it lives.
+`late` takes its time before it can hear a stop, and `waits` hears it at once.
 """
 
 import os
@@ -11,8 +11,6 @@ import threading
 import time
 from pathlib import Path
 
-from titanflow.runtime.heartbeat import Heartbeat
-from titanflow.runtime.runs import heartbeat_path
 from titanflow.runtime.stopping import die_with, stop_on_signals
 
 
@@ -27,21 +25,13 @@ def main(name: str, supervisor: int) -> int:
         stop = stop_on_signals()
         die_with(supervisor)
         print("waits", flush=True)
-        stop.wait(60)
+        stop.wait(600)
         print("heard" if stop.is_set() else "heard nothing", flush=True)
-        return 0
-    if name == "beats":
-        stop = Heartbeat(heartbeat_path(Path(os.environ["TITANFLOW_HOME"]), "unruly", name))
-        end = time.monotonic() + 3
-        while time.monotonic() < end:
-            stop.wait(0.1)
-        print("beaten", flush=True)
-        stop.wait(0.5)
         return 0
     if name == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         print("waits", flush=True)
-        threading.Event().wait(60)
+        threading.Event().wait(600)
     return 0
 
 

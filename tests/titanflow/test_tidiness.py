@@ -1,11 +1,13 @@
 """Style as a test: what a reader may rely on in every module of the product."""
 
 import ast
+import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("src/titanflow", "eventstore", "projections", "replay")
@@ -144,3 +146,9 @@ def test_every_exception_to_a_rule_is_still_needed() -> None:
         assert len((ROOT / path).read_text(encoding="utf-8").splitlines()) > MAX_MODULE_LINES
     for path in ENVIRONMENT_READERS:
         assert "os.environ" in (ROOT / path).read_text(encoding="utf-8"), f"{path} need not be listed"
+
+
+def test_properties_are_checked_on_the_same_examples_in_every_run_but_a_soak() -> None:
+    soaking = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
+    assert settings().derandomize is not soaking
+    assert settings().deadline is None, "a slow machine fails no property"

@@ -49,12 +49,13 @@ def waterfall(explanation: Explanation, values: Features, caption: Caption) -> s
     """The picture as the text of an SVG file, for light and dark screens. `values` are what the model saw."""
     steps = list(_steps(explanation, dict(values)))
     ends = [0.0, *(end for step in steps for end in (step.start, step.end))]
-    low, high = min(ends), max(ends)
+    # In parts of the largest, which are neither too small nor too large to be subtracted and divided.
+    largest = max(map(abs, ends)) or 1.0
+    low, high = min(ends) / largest, max(ends) / largest
     room = _WIDTH - _LABELS - _NUMBERS - 2 * _MARGIN
-    scale = room / ((high - low) or 1.0)
 
     def across(value: float) -> float:
-        return _MARGIN + _LABELS + (value - low) * scale
+        return _MARGIN + _LABELS + room * (value / largest - low) / ((high - low) or 1.0)
 
     height = _TOP + _ROW * len(steps) + _FOOT
     zero, bottom = across(0.0), _TOP + _ROW * len(steps)

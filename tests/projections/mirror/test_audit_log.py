@@ -16,6 +16,7 @@ from projections.mirror.audit_log import AuditLog
 from projections.mirror.mirror import Mirror
 from support.mirrored_ledger import append, audit_records
 from support.mirrored_story import story
+from support.waiting import PATIENCE_S
 from titanflow.errors import InputError, ServerError
 from titanflow.runtime.ledgers import EventLedger, new_ledger
 
@@ -199,5 +200,5 @@ def test_two_processes_never_write_the_records_of_one_session(path: Path) -> Non
         with pytest.raises(ServerError, match="another process"):
             AuditLog(path, "s")
         AuditLog(path, "another").close()
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE_S)
     AuditLog(path, "s").close()

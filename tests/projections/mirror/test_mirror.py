@@ -19,6 +19,7 @@ from support.mirrored_story import story
 from support.recorded_session import recorded_ledger
 from support.reply_dropper import ReplyDropper
 from support.subscriber import Subscriber
+from support.waiting import PATIENCE_S
 from titanflow.runtime.ledgers import EventLedger, new_ledger
 
 LAST_WITH_A_MESSAGE = len(story()) - 1
@@ -84,7 +85,7 @@ def test_a_message_is_heard_only_once_the_ledger_has_its_event(
         while (seq := subscriber.next()["seq"]) < LAST_WITH_A_MESSAGE:
             assert seq <= ledger.last_seq()
         stopping.set()
-        running.join(timeout=20)
+        running.join(PATIENCE_S)
         assert not running.is_alive()
         assert mirror.position == len(story())
 

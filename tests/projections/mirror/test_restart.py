@@ -16,6 +16,7 @@ from support.mirrored_ledger import append, audit_records, expected
 from support.mirrored_story import story
 from support.mortal_redis import MortalRedis
 from support.subscriber import Subscriber
+from support.waiting import PATIENCE_S
 from titanflow.runtime.ledgers import EventLedger, new_ledger
 
 SCRIPT = Path(__file__).parents[2] / "support" / "run_mirror.py"
@@ -26,7 +27,7 @@ def run_mirror(url: str, session: str, audit_log: Path) -> int:
     repository = SCRIPT.parents[2]
     path = os.pathsep.join(map(str, (repository, repository / "src", repository / "tests")))
     command = [sys.executable, str(SCRIPT), url, session, str(audit_log)]
-    return subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, timeout=60, check=False).returncode
+    return subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, timeout=PATIENCE_S, check=False).returncode
 
 
 def written(audit_log: Path) -> list[dict[str, object]]:

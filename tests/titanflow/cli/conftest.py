@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
+from support.waiting import PATIENCE_S
 from titanflow.gateway.samples import sample_tape
 
 SYMBOLS = {"AAPL", "BAC", "MU", "SPY"}
 OPEN = 1_549_895_400_000_000_000
 """2019-02-11 14:30 UTC: the sample's first minute."""
 HOUR = 3_600_000_000_000
-PATIENCE_S = 120
 
 
 class CommandLine:

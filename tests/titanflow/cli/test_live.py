@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import pexpect
 import pytest
 
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
+from titanflow.gateway.samples import sample_tape
 
 from .conftest import CommandLine
 
@@ -35,14 +36,15 @@ class Running(NamedTuple):
 
 
 @pytest.fixture
-def running(cli: CommandLine, tape: Path, session_id: str) -> Iterator[Running]:
-    """A live session slow enough to be met in the middle of its hour, fast enough to have filled an order."""
+def running(cli: CommandLine, session_id: str) -> Iterator[Running]:
+    """A live session of four days, which no test waits to end, fast enough to have filled an order."""
+    tape = sample_tape("us_equity_minute_2019-02")
     command = cli.command("live", "--tape", tape, "--speed", "200", "--session", session_id, "--json")
     with subprocess.Popen(
         command, env=cli.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
-            wait_until(lambda: has_fills(cli, session_id), timeout=60, message="a fill")
+            wait_until(lambda: has_fills(cli, session_id), message="a fill")
             yield Running(session_id, process)
         finally:
             process.kill()
@@ -96,7 +98,7 @@ def test_an_operator_kills_and_resumes_and_hears_what_risk_answers(running: Runn
 def stopped(running: Running, signum: signal.Signals) -> Any:
     """What a session that was asked to stop answers."""
     running.process.send_signal(signum)
-    answer, trouble = running.process.communicate(timeout=60)
+    answer, trouble = running.process.communicate(timeout=PATIENCE_S)
     assert running.process.returncode == 0, trouble
     return json.loads(answer)
 
@@ -106,7 +108,7 @@ def test_a_second_interrupt_ends_at_once_and_the_session_can_be_resumed(running:
     os.kill(running.process.pid, signal.SIGSTOP)
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGCONT):
         os.kill(running.process.pid, signum)
-    running.process.communicate(timeout=60)
+    running.process.communicate(timeout=PATIENCE_S)
     assert running.process.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)
     result: Any = cli.json("live", "--resume", session, "--duration", 1)
     assert result["session_id"] == session
@@ -114,7 +116,7 @@ def test_a_second_interrupt_ends_at_once_and_the_session_can_be_resumed(running:
 
 
 def test_the_screen_fits_the_terminal_and_shows_the_session_at_work(cli: CommandLine, tape: Path) -> None:
-    shown, status = on_terminal(cli, "xterm-256color", "live", "--tape", tape, "--speed", 900)
+    shown, status = on_terminal(cli, "xterm-256color", "live", "--tape", tape, "--speed", 450)
     assert status == 0, shown
     screen, _, summary = ANSI.sub("", shown).partition("replaying")
     for word in ("● gateway", "● mirror", "events/s", "lag ", "positions ", "dead letters ", "Leaderboard", "sma-slow"):
@@ -139,7 +141,9 @@ def on_terminal(cli: CommandLine, terminal: str, *arguments: object) -> tuple[st
     """What a command writes to a terminal of COLUMNS columns, and its exit code."""
     command, *words = cli.command(*arguments)
     environment = cli.environment({"TERM": terminal})
-    child = pexpect.spawn(command, words, env=environment, dimensions=(40, COLUMNS), timeout=90, encoding="utf-8")
+    child = pexpect.spawn(
+        command, words, env=environment, dimensions=(40, COLUMNS), timeout=PATIENCE_S, encoding="utf-8"
+    )
     child.expect(pexpect.EOF)
     child.close()
     return child.before, child.exitstatus
@@ -156,4 +160,4 @@ def test_a_reader_that_leaves_is_no_trouble(backtested: Any, cli: CommandLine) -
         process.stdout.close()
         assert process.stderr.read() == ""
         process.stderr.close()
-        assert process.wait(60) == 0
+        assert process.wait(PATIENCE_S) == 0

@@ -9,10 +9,11 @@ import pytest
 
 from projections.migrate import migrate
 from support.short_session import settings_of
+from support.waiting import PATIENCE_S
 from titanflow.embedded.servers import start_all
 from titanflow.runtime.session_run import SessionRun
 
-from .conftest import PATIENCE_S, CommandLine
+from .conftest import CommandLine
 
 pytestmark = pytest.mark.e2e
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from support.short_session import write_tape
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 from titanflow.cli import train
 from titanflow.errors import InputError
 from titanflow.training.folds import TRAININGS_FOLDER
 
-from .conftest import PATIENCE_S, CommandLine
+from .conftest import CommandLine
 
 pytestmark = pytest.mark.e2e
 
@@ -141,7 +141,7 @@ def begun(tmp_path: Path, long_tape: Path) -> Iterator[tuple[CommandLine, list[o
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     ) as process:  # fmt: skip
         kept = tmp_path / TRAININGS_FOLDER
-        wait_until(lambda: process.poll() is not None or any(kept.glob("*/*fold*")), timeout=PATIENCE_S)
+        wait_until(lambda: process.poll() is not None or any(kept.glob("*/*fold*")))
         assert process.poll() is None, process.communicate()
         yield command, words, process
         if process.poll() is None:

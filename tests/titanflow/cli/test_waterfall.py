@@ -4,7 +4,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from titanflow.cli.waterfall import MAX_STEPS, Caption, page, waterfall
@@ -47,6 +47,9 @@ def test_what_the_model_saw_and_every_number_is_written() -> None:
 
 
 @settings(max_examples=40, deadline=None)
+@example(5e-324, [])
+@example(-5e-324, [("least", 5e-324)])
+@example(1e308, [("most", -1e308)])
 @given(VALUES, st.lists(st.tuples(st.text("<&\"'x é", max_size=5), VALUES), max_size=40))
 def test_any_explanation_is_drawn_within_the_picture(base: float, contributions: list[tuple[str, float]]) -> None:
     svg = waterfall(explained(base, tuple(contributions)), (), CAPTION)

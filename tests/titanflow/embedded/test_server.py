@@ -14,7 +14,7 @@ import psycopg
 import pytest
 import redis
 
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 from titanflow.embedded.postgres import postgres_server
 from titanflow.embedded.redis import redis_server
 from titanflow.embedded.server import DetachedServer, ServerStatus
@@ -80,7 +80,7 @@ def test_a_second_start_finds_the_first_server(running: DetachedServer, kind: st
 
 def test_the_server_outlives_the_process_that_started_it(server: DetachedServer, kind: str, home: Path) -> None:
     with start_elsewhere(kind, home) as process:
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=PATIENCE_S)
     url, pid = out.split()
     assert server.start() == url
     assert server.status().pid == int(pid)
@@ -127,7 +127,7 @@ def test_a_process_that_took_the_dead_server_s_id_is_left_alone(
 
 def test_two_processes_starting_at_once_get_one_server(kind: str, home: Path) -> None:
     with start_elsewhere(kind, home) as first, start_elsewhere(kind, home) as second:
-        outputs = {first.communicate(timeout=60)[0], second.communicate(timeout=60)[0]}
+        outputs = {first.communicate(timeout=PATIENCE_S)[0], second.communicate(timeout=PATIENCE_S)[0]}
     assert len(outputs) == 1
     assert "@127.0.0.1:" in outputs.pop()
 
@@ -228,7 +228,7 @@ def test_a_start_cut_short_does_not_block_the_next(
     with start_elsewhere(kind, home) as process:
         wait_until(lambda: server.is_alive() or process.poll() is not None, message="the launch")
         process.send_signal(sent)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE_S)
     remember(server.start(), "usable")
     assert recall(server.start()) == "usable"
 

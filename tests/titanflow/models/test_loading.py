@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from support.tiny_models import Files, described, install, tiny_model_files
+from support.waiting import PATIENCE_S
 from titanflow.domain.models import MANIFEST_FILE, ModelManifest, digest_of, manifest_bytes
 from titanflow.errors import ModelError, ModelMissingError
 from titanflow.models.loading import Loader, all_faults, load_model
@@ -145,7 +146,7 @@ def test_no_text_that_fits_its_hash_but_is_no_forest_ends_the_process(tmp_path: 
         """
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE_S, check=False, cwd=tmp_path
     )
     answers = done.stdout.splitlines()
     assert done.returncode == 0, (len(answers), done.stderr[-2000:])
@@ -170,5 +171,7 @@ def test_loading_imports_none_of_what_only_training_needs(tmp_path: Path, lightg
         print(*sorted({{"torch", "shap", "sklearn", "pandas", "lightgbm", "matplotlib"}} & sys.modules.keys()))
         """
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE_S, check=True
+    )
     assert done.stdout.strip() == ""

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.waiting import PATIENCE_S
 from titanflow.errors import ModelError
 from titanflow.models.stages import STAGES_FILE, Stage, StageAction, StageChange, StageLog, Stages
 
@@ -97,7 +98,7 @@ def test_two_processes_that_promote_at_once_form_one_chain(tmp_path: Path) -> No
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(PATIENCE_S)
         assert process.exitcode == 0
     history = StageLog(tmp_path, tmp_path / "none").history()
     assert len(history) == 2 * PROMOTIONS

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 import redis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventstore.errors import FencedError
@@ -52,7 +52,7 @@ def test_a_whole_session_ends_once_and_owes_nothing(whole: EventLedger) -> None:
 
 
 @given(deaths=st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=4))
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None)
 def test_killed_at_any_flush_and_resumed_it_writes_the_bytes_of_an_uninterrupted_run(
     whole: EventLedger, redis_url: str, tmp_path: Path, brief_tape: Path, deaths: list[tuple[int, bool]]
 ) -> None:

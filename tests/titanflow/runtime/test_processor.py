@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 import redis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventstore.errors import FencedError
@@ -17,6 +17,7 @@ from eventstore.ledger import Move
 from replay.verify import verify
 from support.mortal_ledger import KilledError, MortalLedger
 from support.short_session import events_of, open_fused, play_fused, settings_of, write_session
+from support.waiting import PATIENCE_S
 from titanflow.deciders import DECIDERS, owners
 from titanflow.domain.events import Event, SignalGenerated
 from titanflow.gateway.lifecycle import ENDING, OPENING
@@ -59,7 +60,7 @@ def said_by_signal(events: Sequence[Event]) -> list[Event]:
 
 
 @given(deaths=st.lists(st.tuples(st.integers(0, 6), st.booleans()), max_size=5))
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None)
 def test_killed_at_any_append_and_restarted_it_says_what_it_would_have_said(
     redis_client: redis.Redis, outside: list[Event], deaths: list[tuple[int, bool]]
 ) -> None:
@@ -127,7 +128,7 @@ class Team:
 
     def join(self) -> None:
         for thread in self._threads:
-            thread.join(60)
+            thread.join(PATIENCE_S)
         assert not any(thread.is_alive() for thread in self._threads)
 
     def _live(self, name: str) -> None:

@@ -297,7 +297,7 @@ def test_a_killed_supervisor_leaves_a_session_that_is_resumed(home: Path, tape: 
     ) as live:
         client = connect(redis_url)
         counter = f"titanflow:{{{session_id}}}:seq"
-        wait_until(lambda: int(client.get(counter) or 0) > 1_000, timeout=60, message="a session under way")  # type: ignore[arg-type]
+        wait_until(lambda: int(client.get(counter) or 0) > 1_000, message="a session under way")  # type: ignore[arg-type]
         services = psutil.Process(live.pid).children()
         live.kill()
     assert len(services) == len(DECIDERS) + 3

@@ -14,6 +14,7 @@ from replay.verify import verify
 from support.short_session import events_of
 from support.tiny_models import tiny_model_files
 from support.trained_session import champion, learned, trained_settings
+from support.waiting import PATIENCE_S
 from titanflow.domain.events import Event, LeaderboardPublished, ModelReplaced, SessionStarted, SignalGenerated
 from titanflow.domain.types import OperatorAction
 from titanflow.errors import InputError, ModelError, ModelMissingError
@@ -308,7 +309,7 @@ def test_a_signal_service_imports_no_more_than_its_models_need(
     assert all(signals(events, kind) for kind in kinds)
     done = subprocess.run(
         [sys.executable, "-c", WHAT_IS_IMPORTED, redis_url, str(tmp_path), run.ledger.session],
-        capture_output=True, text=True, check=True, cwd=REPOSITORY, timeout=120,
+        capture_output=True, text=True, check=True, cwd=REPOSITORY, timeout=PATIENCE_S,
     )  # fmt: skip
     assert done.stdout.splitlines()[-1] == expected
 

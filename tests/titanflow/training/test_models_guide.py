@@ -16,6 +16,7 @@ import redis
 
 from support.short_session import events_of
 from support.trainer_contract import assert_keeps_the_contract
+from support.waiting import PATIENCE_S
 from titanflow.domain.events import OrderFilled, SignalGenerated
 from titanflow.domain.models import ModelManifest
 from titanflow.domain.types import Side
@@ -30,7 +31,6 @@ GUIDE = REPOSITORY / "docs" / "models.md"
 BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```", re.DOTALL | re.MULTILINE)
 SAMPLE = Path("src/titanflow/gateway/samples") / f"{US_EQUITY}.csv.gz"
 TRAINERS = "src/titanflow/training/trainers"
-PATIENCE_S = 240
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 

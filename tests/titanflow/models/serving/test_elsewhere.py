@@ -12,6 +12,7 @@ import pytest
 
 from support import serve_elsewhere
 from support.tiny_models import install, tiny_model_files
+from support.waiting import PATIENCE_S
 from titanflow.domain.models import MANIFEST_FILE, ModelManifest
 
 
@@ -22,7 +23,7 @@ def ask(*arguments: object, **environment: str) -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE_S,
     )
     assert result.returncode == 0, result.stderr[-2000:]
     answer: dict[str, Any] = json.loads(result.stdout)
