@@ -11,11 +11,19 @@ from titanflow.execution.simulation.fees import cost_with_commission
 class Account:
     """A portfolio and its open orders, in the order of submission."""
 
-    __slots__ = ("orders", "portfolio")
+    __slots__ = ("orders", "portfolio", "submitted")
 
     def __init__(self, starting_cash: Money) -> None:
         self.portfolio = Portfolio(starting_cash)
         self.orders: dict[OrderId, WorkingOrder] = {}
+        self.submitted: dict[InstrumentId, int] = {}
+        """How many orders were submitted so far in each instrument."""
+
+    def take(self, order: WorkingOrder) -> None:
+        """An order of this account is submitted: it gets its number."""
+        instrument = order.instrument.id
+        order.number = self.submitted[instrument] = self.submitted.get(instrument, 0) + 1
+        self.orders[order.id] = order
 
     def orders_in(self, instrument: InstrumentId) -> list[WorkingOrder]:
         """Open orders of one instrument."""

@@ -50,8 +50,8 @@ class PaperMarket:
 
     def submit(self, turn: Turn, order: WorkingOrder, parent_id: OrderId = "") -> None:
         """Send an order on its way; it cannot fill before `admit`."""
-        order.active_at = turn.at + self.latency.nanos(order.id)
-        self.accounts[order.contender].orders[order.id] = order
+        self.accounts[order.contender].take(order)
+        order.active_at = turn.at + self.latency.nanos(order.draw_key)
         turn.submitted(order, parent_id)
 
     def admit(self, submitted: OrderSubmitted) -> None:
@@ -88,7 +88,7 @@ class PaperMarket:
         if order.type is not OrderType.MARKET and not reached(order, tick.price):
             return
         if order.type is OrderType.STOP:
-            order.trigger(tick.at + self.latency.nanos(order.id, leg=1))
+            order.trigger(tick.at + self.latency.nanos(order.draw_key, leg=1))
             return
         before = taken.get(order.contender, 0)
         quantity = min(self._wanted(order), self._offered(order, tick) - before)

@@ -32,6 +32,13 @@ class WorkingOrder(Struct, kw_only=True, eq=False):
     expires_at: Nanos = BEYOND
     fills: int = 0
     working: bool = True
+    number: int = 0
+    """Counts the contender's submitted orders in this instrument, protective stops included, from 1."""
+
+    @property
+    def draw_key(self) -> str:
+        """What the order's random draws are keyed by: no id and no seq, which other contenders' doings move."""
+        return f"{self.contender}|{self.instrument.id}|{self.number}"
 
     @property
     def awaits_fall(self) -> bool:

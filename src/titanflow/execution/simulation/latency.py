@@ -2,7 +2,7 @@
 
 from titanflow.domain.decider import random_bits
 from titanflow.domain.session_settings import ExecutionSettings
-from titanflow.domain.types import Nanos, OrderId, portion
+from titanflow.domain.types import Nanos, portion
 from titanflow.execution.simulation.exponential import FINE, exponential
 from titanflow.execution.simulation.normal import standard_normal
 
@@ -21,8 +21,11 @@ class LatencyModel:
         self.shortest = settings.latency_min_nanos
         self.longest = settings.latency_max_nanos
 
-    def nanos(self, order_id: OrderId, leg: int = 0) -> Nanos:
-        """Latency of an order's way to the market (leg 0), or of a triggered stop's market order (leg 1)."""
-        z = standard_normal(random_bits(self.seed, f"latency|{order_id}", leg))
+    def nanos(self, key: str, leg: int = 0) -> Nanos:
+        """Latency of an order's way to the market (leg 0), or of a triggered stop's market order (leg 1).
+
+        `key` is the order's `draw_key`.
+        """
+        z = standard_normal(random_bits(self.seed, f"latency|{key}", leg))
         drawn = self.median * exponential(portion(self.sigma, z)) // FINE
         return min(max(drawn, self.shortest), self.longest)

@@ -22,7 +22,7 @@ def executable_size(size: Quantity, participation: Ratio, increment: Quantity) -
 
 def fill_price(order: WorkingOrder, tick: Print, quantity: Quantity, slippage: SlippageModel) -> Price:
     """The tick's price made worse by slippage; for a limit order never beyond its limit."""
-    ratio = slippage.ratio(order.id, order.fills, quantity, tick.size)
+    ratio = slippage.ratio(order.draw_key, order.fills, quantity, tick.size)
     price = slipped(tick.price, order.side, ratio, order.instrument.price_increment)
     if order.type is not OrderType.LIMIT:
         return price

@@ -4,17 +4,17 @@ from math import isqrt
 
 from titanflow.domain.decider import random_bits
 from titanflow.domain.session_settings import ExecutionSettings
-from titanflow.domain.types import SCALE, OrderId, Price, Quantity, Ratio, Side, portion
+from titanflow.domain.types import SCALE, Price, Quantity, Ratio, Side, portion
 from titanflow.execution.simulation.normal import standard_normal
 
 
 class SlippageModel:
     """Slippage as a part of the price: base + noise * z + impact * sqrt(quantity / tick size), at least zero.
 
-    z is standard normal, seeded by the order's id and the number of the fill. The square root is the usual law of
-    market impact: R. C. Grinold and R. N. Kahn, Active Portfolio Management (2000), chapter 16; B. Toth et al.,
-    Physical Review X 1 (2011) 021006. R. Almgren et al., Direct Estimation of Equity Market Impact, Risk 18 (2005),
-    measure an exponent of 0.6 for its temporary part.
+    z is standard normal, keyed by the order and the number of the fill. The square root is the usual law of impact:
+    R. C. Grinold and R. N. Kahn, Active Portfolio Management (2000), chapter 16; B. Toth et al., Physical Review X 1
+    (2011) 021006. R. Almgren et al., Direct Estimation of Equity Market Impact, Risk 18 (2005), measure an exponent of
+    0.6 for its temporary part.
     """
 
     def __init__(self, seed: int, settings: ExecutionSettings) -> None:
@@ -23,9 +23,9 @@ class SlippageModel:
         self.noise = settings.slippage_noise
         self.impact = settings.impact
 
-    def ratio(self, order_id: OrderId, fill: int, quantity: Quantity, tick_size: Quantity) -> Ratio:
+    def ratio(self, key: str, fill: int, quantity: Quantity, tick_size: Quantity) -> Ratio:
         """Slippage of the order's `fill`-th fill (from 0), of `quantity` against a tick of `tick_size`."""
-        z = standard_normal(random_bits(self.seed, f"slippage|{order_id}", fill))
+        z = standard_normal(random_bits(self.seed, f"slippage|{key}", fill))
         root = isqrt(quantity * SCALE * SCALE // tick_size)
         return max(0, self.base + portion(self.noise, z) + portion(self.impact, root))
 
