@@ -114,3 +114,9 @@ class Script:
             return wire.call("EVALSHA", self._sha, len(keys), *keys, *arguments)
         except NoScriptError:
             return wire.call("EVAL", self._text, len(keys), *keys, *arguments)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the server refused for want of memory, also where a script's words stand around its own."""
+    # redis-py takes the code OOM off a plain reply; in a script's it stands in the middle.
+    return isinstance(error, ResponseError) and "command not allowed when used memory >" in str(error)

@@ -19,16 +19,23 @@ _PUBLISH = Script("""
 local checkpoints, prices, leaderboard = KEYS[1], KEYS[2], KEYS[3]
 local found = redis.call('HGET', checkpoints, ARGV[1]) or '0'
 if found ~= ARGV[2] then return found end
-redis.call('HSET', checkpoints, ARGV[1], ARGV[3])
+redis.call('HSET', checkpoints, ARGV[1], ARGV[2])
+local price_end = 6 + 2 * tonumber(ARGV[5])
+for i = price_end + 1 + 2 * tonumber(ARGV[6]), #ARGV, 2 do
+  local reply = redis.pcall('PUBLISH', ARGV[i], ARGV[i + 1])
+  if type(reply) == 'table' and reply.err then return {(i - price_end - 1) / 2, reply.err} end
+end
 if ARGV[4] ~= '' then redis.call('SET', leaderboard, ARGV[4]) end
-local price_end = 5 + 2 * tonumber(ARGV[5])
-for i = 6, price_end, 2 do redis.call('HSET', prices, ARGV[i], ARGV[i + 1]) end
-for i = price_end + 1, #ARGV, 2 do redis.call('PUBLISH', ARGV[i], ARGV[i + 1]) end
+for i = 7, price_end, 2 do redis.call('HSET', prices, ARGV[i], ARGV[i + 1]) end
+redis.call('HSET', checkpoints, ARGV[1], ARGV[3])
 return 1
 """)
 """Keys: checkpoints, last prices, leaderboard. Arguments: name, expected and new of the checkpoint, the leaderboard's
-JSON (empty: unchanged), the number of prices, then name and JSON of each price, then channel and JSON of each message.
-Replies 1, or as text where the checkpoint stands instead.
+JSON (empty: unchanged), the number of prices, the number of messages that were published before, then name and JSON of
+each price, then channel and JSON of each message. Replies 1, or as text where the checkpoint stands instead, or
+`[messages published, error]` where the server refused one: then nothing has moved.
+
+The first HSET changes nothing: a server without memory refuses it, and so speaks before anything is published.
 """
 
 _RENEW_LATEST = Script("""
@@ -48,7 +55,10 @@ text compares like time), its id, then field and value of each entry. Writes not
 
 
 class Publisher:
-    """Publishes one session's messages. The one that moves the checkpoint publishes; any other is fenced off."""
+    """Publishes one session's messages. The one that moves the checkpoint publishes; any other is fenced off.
+
+    What the server refused in the middle of a batch is published again from there, by this instance.
+    """
 
     def __init__(self, client: redis.Redis, session: str) -> None:
         """`client` lends its address and credentials; the connection is the publisher's own."""
@@ -59,6 +69,8 @@ class Publisher:
             session_key(session, "last_price"),
             session_key(session, "leaderboard"),
         )
+        self._published = (0, 0)
+        """Expected checkpoint of the batch that was refused last, and how many of its messages had gone out."""
 
     def publish(
         self,
@@ -71,12 +83,19 @@ class Publisher:
         """Publish (channel, JSON) pairs and move the checkpoint from `expected` to `new`, all or nothing.
 
         `prices` are last-price entries by symbol and by instrument, `leaderboard` is empty where none came. Raises
-        FencedError where another mirror of this session has moved the checkpoint.
+        FencedError where another mirror of this session has moved the checkpoint, redis.ResponseError where the server
+        refuses: the same batch may then be given again.
         """
         losses = self._wire.losses
         cached = [part for entry in prices.items() for part in entry]
         sent = [part for message in messages for part in message]
-        reply = _PUBLISH(self._wire, self._keys, CHECKPOINT, expected, new, leaderboard, len(prices), *cached, *sent)
+        before = self._published[1] if self._published[0] == expected else 0
+        reply = _PUBLISH(
+            self._wire, self._keys, CHECKPOINT, expected, new, leaderboard, len(prices), before, *cached, *sent
+        )
+        if isinstance(reply, list):
+            self._published = (expected, int(reply[0]))
+            raise redis.ResponseError(f"publish on {messages[reply[0]][0]}: {reply[1].decode()}")
         # Sent again after a lost connection, the script may find that it had run: then its reply was all that was lost.
         if reply != 1 and (int(reply) != new or self._wire.losses == losses):
             raise FencedError(CHECKPOINT, expected, int(reply))
