@@ -70,7 +70,8 @@ class Mirror:
     ) -> None:
         """Recover from the ledger and the audit file; publishes nothing yet.
 
-        `on_trouble` hears what keeps it from publishing, and an empty text once nothing does. Raises InputError or ServerError where the audit file cannot be used, and the ledger's errors.
+        `on_trouble` hears what keeps it from publishing, and an empty text once nothing does. Raises InputError or
+        ServerError where the audit file cannot be used, and the ledger's errors.
         """
         self._ledger = ledger
         self._images = Images(ledger.session)

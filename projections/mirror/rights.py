@@ -20,7 +20,7 @@ def missing_rights(client: redis.Redis, session: str) -> tuple[str, ...]:
     connection = pool.get_connection()
 
     def refused(*command: str) -> bool:
-        connection.send_command(*command)
+        connection.send_command(*command)  # type: ignore[no-untyped-call]
         try:
             connection.read_response()
         except ResponseError:
@@ -34,7 +34,7 @@ def missing_rights(client: redis.Redis, session: str) -> tuple[str, ...]:
         refused("DISCARD")
         return tuple(dict.fromkeys(missing))
     finally:
-        connection.disconnect()
+        connection.disconnect()  # type: ignore[no-untyped-call]
         pool.release(connection)
 
 

@@ -1,4 +1,4 @@
-"""A server that refuses what the mirror asks: nothing moves before it is published, nothing is lost, nothing doubled."""
+"""A server that refuses what the mirror asks: nothing moves before it is published, nothing is lost or doubled."""
 
 import threading
 from collections.abc import Callable, Iterator
