@@ -15,7 +15,7 @@ from titanflow.embedded.server import EmbeddedServer
 from titanflow.errors import SessionStateError, SettingsError
 from titanflow.gateway.feed import Feed
 from titanflow.runtime.durability import connect_for_session
-from titanflow.runtime.feeds import open_feed, open_provider
+from titanflow.runtime.feeds import check_feed, open_feed, open_provider
 from titanflow.runtime.ledgers import EventLedger, open_ledger
 from titanflow.runtime.observer import Observer
 from titanflow.runtime.opening import new_session_id, open_session, opening_event
@@ -82,14 +82,16 @@ class SessionRun:
         """Go on with a session that was killed, with the settings that it was started with.
 
         One that was killed after its feed's end, with decisions or messages still owed, may be resumed too. Raises
-        SessionNotFoundError, or SessionStateError when it is complete, was never opened or was started elsewhere.
+        SessionNotFoundError, or SessionStateError when it is complete, was never opened, was started elsewhere, or
+        when its feed is no longer the same.
         """
         ledger = open_ledger(connect_for_session(redis_url), session)
-        session_started(ledger)
+        started = session_started(ledger)
         if _is_complete(ledger):
             raise SessionStateError(f"session {session!r} has ended; `titanflow replay {session}` proves it")
         here = {name: getattr(settings, name) for name in ("home", "redis_url", "database_url")}
         run = load_run(settings.home, session).model_copy(update=here)
+        check_feed(open_provider(run), started)
         return cls(run, redis_url, database_url, session, ledger)
 
     def run(self, on_look: Callable[[], None]) -> None:
