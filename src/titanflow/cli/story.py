@@ -22,6 +22,7 @@ from titanflow.domain.events import (
     KillSwitchTripped,
     ModelReplaced,
     ModelRolledBack,
+    OfficialPrintReceived,
     OffMarketPrintReceived,
     OperatorCommanded,
     OrderApproved,
@@ -37,7 +38,17 @@ from titanflow.domain.events import (
     SignalWithheld,
     TickReceived,
 )
-from titanflow.domain.types import Money, OrderPurpose, OrderType, Price, Quantity, Side, decimal_of, notional
+from titanflow.domain.types import (
+    Money,
+    OffMarketReason,
+    OrderPurpose,
+    OrderType,
+    Price,
+    Quantity,
+    Side,
+    decimal_of,
+    notional,
+)
 
 Names = Mapping[str, str]
 """Contender id -> the name of its model."""
@@ -57,9 +68,8 @@ _MILLISECOND = 1_000_000
 def sentence(event: Event, names: Names) -> str:
     """What happened; for events that nobody asks about, their fields in one line."""
     match event:
-        case TickReceived() | OffMarketPrintReceived():
-            off = " off the market (volume only)" if isinstance(event, OffMarketPrintReceived) else ""
-            return f"{event.instrument} traded{off}: {_quantity(event.size)} at {_price(event.price)}"
+        case TickReceived() | OffMarketPrintReceived() | OfficialPrintReceived():
+            return _print(event)
         case BarPointReceived():
             return f"a bar of {event.instrument} was played to {_price(event.price)}"
         case QuoteReceived():
@@ -128,6 +138,17 @@ def details(event: Event, models: RecordedModels = NONE_RECORDED) -> Iterable[tu
             )
         case OperatorCommanded() if event.reason:
             yield "reason", event.reason
+
+
+def _print(event: TickReceived | OffMarketPrintReceived | OfficialPrintReceived) -> str:
+    what = f"{_quantity(event.size)} at {_price(event.price)}"
+    if isinstance(event, OfficialPrintReceived):
+        return f"{event.instrument}: official price of the auction, {what} (repeated: neither price nor volume)"
+    if isinstance(event, TickReceived):
+        return f"{event.instrument} traded: {what}"
+    lone = event.reason is OffMarketReason.UNCONFIRMED
+    why = "far off the recent range, not confirmed: volume only" if lone else "off the market: volume only"
+    return f"{event.instrument} traded ({why}): {what}"
 
 
 def _bar(bar: BarClosed) -> str:

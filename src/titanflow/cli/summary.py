@@ -1,5 +1,6 @@
 """What a session came to: the numbers that `live` and `backtest` end with."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from rich.text import Text
@@ -10,6 +11,7 @@ from titanflow.cli.progress import model_warnings
 from titanflow.cli.standings import record_of, standings_table
 from titanflow.domain.events import (
     BarPointReceived,
+    OfficialPrintReceived,
     OrderDenied,
     OrderFilled,
     OrderRejected,
@@ -44,6 +46,8 @@ def result_of(place: Place, session: str, seconds: float) -> dict[str, Any]:
         "denied": seen.count(OrderDenied),
         "rejected": seen.count(OrderRejected),
         "dead_letters": ledger.dead_letters.count(),
+        "unconfirmed_prints": seen.unconfirmed.total(),
+        "official_prints": seen.count(OfficialPrintReceived),
         "digest": ledger.digest(),
         "seconds": round(seconds, 3),
         "faults": seen.faults,
@@ -62,6 +66,8 @@ def show_summary(place: Place, session: str, result: dict[str, Any]) -> None:
         for name in ("events", "ticks", "signals", "withheld", "orders", "fills", "denied", "rejected", "dead_letters")
     )
     say(f"counts     {counts}")
+    for line in print_lines(seen):
+        say(line)
     for warning in model_warnings(seen):
         say(Text(warning, style="yellow"))
     rate = result["events"] / result["seconds"] if result["seconds"] else 0
@@ -72,3 +78,12 @@ def show_summary(place: Place, session: str, result: dict[str, Any]) -> None:
                 map(record_of, seen.leaderboard.standings), {spec.id: spec.name for spec in seen.started.contenders}
             )
         )
+
+
+def print_lines(seen: Observer) -> Iterator[str]:
+    """What the feed did with prints that are no usual trades; nothing where there were none."""
+    if seen.unconfirmed.total():
+        named = ", ".join(f"{instrument} {count:,}" for instrument, count in seen.unconfirmed.most_common(5) if count)
+        yield f"prints     {seen.unconfirmed.total():,} far off the market set no price, being volume only: {named}"
+    if official := seen.count(OfficialPrintReceived):
+        yield f"prints     {official:,} official opens and closes repeat their auction: neither price nor volume"

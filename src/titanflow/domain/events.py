@@ -22,6 +22,7 @@ from titanflow.domain.types import (
     KillTrigger,
     Money,
     Nanos,
+    OffMarketReason,
     OperatorAction,
     OrderId,
     OrderPurpose,
@@ -110,13 +111,25 @@ Print = TickReceived | BarPointReceived
 
 
 class OffMarketPrintReceived(Event, tag="off_market_print", frozen=True, array_like=True, gc=False):
-    """A trade printed whose sale conditions keep it from setting a price (late, average price …): it is volume only."""
+    """A trade printed that may set no price, for its sale conditions or because it lay far off: it is volume only."""
 
     external: ClassVar[bool] = True
     at: Nanos
     instrument: InstrumentId
     price: Price
     size: Quantity
+    reason: OffMarketReason = OffMarketReason.SALE_CONDITION
+
+
+class OfficialPrintReceived(Event, tag="official_print", frozen=True, array_like=True, gc=False):
+    """The venue repeated its opening or closing auction as the official price: it sets no price, and is no volume."""
+
+    external: ClassVar[bool] = True
+    at: Nanos
+    instrument: InstrumentId
+    price: Price
+    size: Quantity
+    """Of the auction, which printed before."""
 
 
 class QuoteReceived(Event, tag="quote", frozen=True, array_like=True, gc=False):
@@ -511,6 +524,7 @@ AnyEvent = (
     | TickReceived
     | BarPointReceived
     | OffMarketPrintReceived
+    | OfficialPrintReceived
     | QuoteReceived
     | ClockAdvanced
     | FeedStatusChanged

@@ -65,6 +65,13 @@ class TradingCalendar(Struct, frozen=True, array_like=True):
         """Whether the venue trades at `at`."""
         return self.always_open or self.session_at(at) is not None
 
+    def next_change(self, at: Nanos) -> Nanos | None:
+        """The first opening or closing after `at`; None where none is recorded."""
+        index = bisect_right(self.sessions, at, key=_opening)
+        if index and at < self.sessions[index - 1][1]:
+            return self.sessions[index - 1][1]
+        return self.sessions[index][0] if index < len(self.sessions) else None
+
 
 def _opening(session: tuple[Nanos, Nanos]) -> Nanos:
     return session[0]

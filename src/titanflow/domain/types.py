@@ -92,6 +92,15 @@ class FillBasis(StrEnum):
     """No trade came before the venue's close: settled at the closing price (paper mode only)."""
 
 
+class OffMarketReason(StrEnum):
+    """Why a trade is volume only."""
+
+    SALE_CONDITION = "sale_condition"
+    """Its sale conditions keep it from setting a price: late, average price, derivatively priced …"""
+    UNCONFIRMED = "unconfirmed"
+    """It lay far off the recent range, and no second trade confirmed it (feed.print_band)."""
+
+
 class FeedStatus(StrEnum):
     """Health of the feed of one instrument, or of the whole feed."""
 

@@ -9,25 +9,29 @@ from typing import NamedTuple
 from titanflow.domain.events import (
     ClockAdvanced,
     FeedStatusChanged,
+    OfficialPrintReceived,
     OffMarketPrintReceived,
     QuoteReceived,
     TickReceived,
 )
 from titanflow.domain.instruments import TradingCalendar
-from titanflow.domain.types import FeedStatus, Nanos
+from titanflow.domain.types import FeedStatus, Nanos, Ratio
 from titanflow.errors import InputError
 from titanflow.gateway.bad_ticks import BadTick
 from titanflow.gateway.calendars import calendars_for
 from titanflow.gateway.clock import SecondHand
 from titanflow.gateway.health import FeedHealth
 from titanflow.gateway.normaliser import MAX_JUMP_SECONDS, Normaliser
+from titanflow.gateway.print_band import PRINT_BAND, PrintBand
 from titanflow.gateway.providers.base import Provider
 
 SILENCE_SECONDS = 60
 MAX_GAP_SECONDS = 300
 
 
-FeedEvent = TickReceived | OffMarketPrintReceived | QuoteReceived | ClockAdvanced | FeedStatusChanged
+FeedEvent = (
+    TickReceived | OffMarketPrintReceived | OfficialPrintReceived | QuoteReceived | ClockAdvanced | FeedStatusChanged
+)
 """What a feed says; the session's start and end are not its own."""
 
 
@@ -51,8 +55,11 @@ class Feed:
         silence_seconds: int = SILENCE_SECONDS,
         max_gap_seconds: int = MAX_GAP_SECONDS,
         max_jump_seconds: int = MAX_JUMP_SECONDS,
+        print_band: Ratio = PRINT_BAND,
     ) -> None:
-        """See `FeedHealth`, `SecondHand` and `Normaliser` for the limits; `calendars` None means the library's.
+        """See `FeedHealth`, `SecondHand`, `Normaliser` and `PrintBand` for the limits (`print_band` 0: no band).
+
+        `calendars` None means the library's.
 
         Raises InputError where silence would be reported later than a gap.
         """
@@ -69,6 +76,7 @@ class Feed:
         self._silence_seconds = silence_seconds
         self._max_gap_seconds = max_gap_seconds
         self._max_jump_seconds = max_jump_seconds
+        self._print_band = print_band
 
     def items(self, start: int = 0) -> Iterator[FeedItem]:
         """The items after position `start`, to the end.
@@ -83,6 +91,8 @@ class Feed:
         judge = Normaliser(self.instruments, max_jump_seconds=self._max_jump_seconds).judge
         hand = SecondHand(self.calendars, self._max_gap_seconds)
         health = FeedHealth(self.instruments, self.calendars, self._silence_seconds, self._max_gap_seconds)
+        band = PrintBand(self.instruments, self.calendars, self._print_band, self._max_gap_seconds)
+        ranges, banded = band.ranges, self._print_band > 0
         silent, new_tuple = health.silent, tuple.__new__
         position, next_second = 0, 0
         for row in self.provider.rows():
@@ -101,6 +111,13 @@ class Feed:
             position += 1
             self.now = at
             instrument = event.instrument
+            if banded and type(event) is TickReceived:
+                recent = ranges[instrument]
+                if recent.near_floor <= event.price <= recent.near_ceiling:
+                    recent.prices.append(event.price)
+                    recent.last_at = at
+                else:
+                    event = band.judge(event)
             if instrument in silent:
                 yield FeedItem(position, (*health.returned(instrument, at), event), None)
             else:

@@ -1,4 +1,4 @@
-"""Judging raw rows: each becomes a TickReceived, OffMarketPrintReceived or QuoteReceived, or a BadTick with its reason.
+"""Judging raw rows: each becomes a trade, an off-market or official print or a quote, or a BadTick with its reason.
 
 The verdict depends on the row and on the last accepted one, nothing else, so that a feed read again judges the same.
 """
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from titanflow.domain.events import OffMarketPrintReceived, QuoteReceived, TickReceived
+from titanflow.domain.events import OfficialPrintReceived, OffMarketPrintReceived, QuoteReceived, TickReceived
 from titanflow.domain.instruments import Instrument
 from titanflow.domain.types import MAX_UNITS, NANOS_PER_SECOND, InstrumentId, Nanos, decimal_of
 from titanflow.gateway.bad_ticks import BadTick, BadTickReason
@@ -18,7 +18,7 @@ from titanflow.gateway.time_gate import TimeGate
 MAX_JUMP_SECONDS = 5 * 24 * 3600
 """How far ahead of the feed a single row may be by default: longer than any weekend with holidays."""
 
-Verdict = TickReceived | OffMarketPrintReceived | QuoteReceived | BadTick
+Verdict = TickReceived | OffMarketPrintReceived | OfficialPrintReceived | QuoteReceived | BadTick
 Fault = tuple[BadTickReason, str]
 
 
@@ -65,8 +65,10 @@ class Normaliser:
         fault = row.fault or self._fault_of_values(row, instrument) or self._gate.admit(row.at)
         if fault is not None:
             return _refused(row, fault)
-        kind = OffMarketPrintReceived if row.off_market else TickReceived
-        return kind(_number(row.at), instrument, _number(row.price), _number(row.size))
+        printed = _number(row.at), instrument, _number(row.price), _number(row.size)
+        if row.official:
+            return OfficialPrintReceived(*printed)
+        return OffMarketPrintReceived(*printed) if row.off_market else TickReceived(*printed)
 
     def _judge_quote(self, row: RawQuote, instrument: InstrumentId | None) -> Verdict:
         row = msgspec.structs.replace(row, bid=_read(row.bid), ask=_read(row.ask))
@@ -118,15 +120,17 @@ class _StoredRow(msgspec.Struct):
     size: str
     off_market: bool = False
     fault: Fault | None = None
+    official: bool = False
 
     @classmethod
     def of(cls, row: RawTick) -> "_StoredRow":
         at, price, size = _storable(row.at), _text(row.price), _text(row.size)
-        return cls(row.position, row.symbol, row.venue, at, price, size, row.off_market, row.fault)
+        return cls(row.position, row.symbol, row.venue, at, price, size, row.off_market, row.fault, row.official)
 
     def raw(self) -> RawTick:
         price, size = units_or_text(self.price), units_or_text(self.size)
-        return RawTick(self.position, self.symbol, self.venue, self.at, price, size, self.off_market, self.fault)
+        place = self.position, self.symbol, self.venue, self.at
+        return RawTick(*place, price, size, self.off_market, self.fault, self.official)
 
 
 class _StoredQuote(msgspec.Struct):

@@ -1,6 +1,7 @@
 """From settings to what a session is fed with: the provider and its feed."""
 
 from titanflow.domain.events import SessionStarted
+from titanflow.domain.types import fixed
 from titanflow.errors import SessionStateError
 from titanflow.gateway.catalogue import load_catalogue
 from titanflow.gateway.feed import Feed
@@ -39,6 +40,7 @@ def open_feed(settings: Settings, provider: Provider, started: SessionStarted | 
         calendars=started.calendars if started else None,
         silence_seconds=settings.feed.silence_seconds,
         max_gap_seconds=settings.feed.max_gap_seconds,
+        print_band=fixed(settings.feed.print_band),
     )
 
 

@@ -8,6 +8,7 @@ from titanflow.domain.events import (
     FeatureDriftMeasured,
     KillSwitchTripped,
     LeaderboardPublished,
+    OffMarketPrintReceived,
     OrderApproved,
     OrderDenied,
     OrderFilled,
@@ -18,7 +19,7 @@ from titanflow.domain.events import (
     SignalWithheld,
     tag_of,
 )
-from titanflow.domain.types import Nanos
+from titanflow.domain.types import Nanos, OffMarketReason
 
 
 class Observer:
@@ -43,6 +44,8 @@ class Observer:
         """Contender -> signals that its own guards withheld."""
         self.silent: dict[str, SignalWithheld] = {}
         """Contender -> what it withheld last, until it speaks."""
+        self.unconfirmed: Counter[str] = Counter()
+        """Instrument -> prints far off the market that no second one confirmed: they set no price."""
         self.ended = False
         self._counts: Counter[type[Event]] = Counter()
 
@@ -88,6 +91,8 @@ class Observer:
                 self.drift[event.contender] = event
             case KillSwitchTripped():
                 self.tripped.append(event)
+            case OffMarketPrintReceived():
+                self.unconfirmed[event.instrument] += event.reason is OffMarketReason.UNCONFIRMED
             case SessionEnded():
                 self.ended = True
 
@@ -104,6 +109,7 @@ _LOOKED_AT = frozenset(
         SignalGenerated,
         SignalWithheld,
         FeatureDriftMeasured,
+        OffMarketPrintReceived,
         SessionEnded,
     }
 )

@@ -41,6 +41,9 @@ class FeedSection(Section):
     duration: Annotated[float, Field(gt=0)] | None = Field(None, description="stop after so many wall-clock seconds")
     silence_seconds: Annotated[int, Field(ge=1, le=86_400)] = Field(60, description="silence that is reported")
     max_gap_seconds: Annotated[int, Field(ge=1, le=86_400)] = Field(300, description="longer silences are jumped")
+    print_band: Fraction = Field(
+        Decimal("0.05"), description="a trade further off the recent range waits for a second one; 0: none does"
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="the provider's own options: feed.options.NAME")
     catalogue: FilePath | None = Field(None, description="TOML file with further instruments")
 

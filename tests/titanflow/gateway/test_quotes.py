@@ -23,7 +23,7 @@ HEADER = "ts_ns,symbol,price,size,bid,ask\n"
 def market(provider: Provider) -> list[tuple[object, ...]]:
     """Ticks as (symbol, price) and quotes as (symbol, bid, ask), dollars, in the order of the feed."""
     told: list[tuple[object, ...]] = []
-    for item in Feed(provider).items():
+    for item in Feed(provider, print_band=0).items():
         for event in item.events:
             if isinstance(event, TickReceived):
                 told.append((event.instrument[:4], event.price / SCALE))

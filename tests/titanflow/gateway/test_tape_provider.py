@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from titanflow.domain.events import OfficialPrintReceived, OffMarketPrintReceived, TickReceived
 from titanflow.domain.types import SCALE
 from titanflow.errors import InputError
 from titanflow.gateway.bad_ticks import BadTickReason
@@ -148,7 +149,9 @@ def test_a_file_of_one_symbol_needs_no_symbol_column(tape_of: Make) -> None:
 
 
 OFF_MARKET = ["2", "4", "8", "200", "400", "800", "2000", "4000", "40000", "100000", "2000000", "2001"]
-MARKET = ["", "1", "20", "40", "80", "100", "1000", "8000", "200000", "1000000", "4000000", "80000001"]
+MARKET = ["", "1", "20", "40", "80", "100", "1000", "8000", "200000", "80000001"]
+OFFICIAL = ["1000000", "4000000", "1000001", "4000400"]
+AUCTIONS = ["40", "80", "4000040", "1000080"]
 
 
 def test_prints_of_far_off_sale_conditions_set_no_price_and_suspicious_ones_are_refused(tape_of: Make) -> None:
@@ -159,6 +162,19 @@ def test_prints_of_far_off_sale_conditions_set_no_price_and_suspicious_ones_are_
     assert [row.off_market for row in provider.rows()][:-2] == [True] * len(OFF_MARKET) + [False] * len(MARKET)
     assert {row.venue for row in provider.rows()} == {"XNYS"}
     assert reasons(provider)[-2:] == [BadTickReason.SUSPICIOUS, BadTickReason.BAD_ROW]
+
+
+def test_an_official_open_or_close_repeats_the_auction_and_is_neither_price_nor_volume(tape_of: Make) -> None:
+    header = "ts_ns,symbol,price,size,exchange,conditions\n"
+    flags = [*AUCTIONS, *OFFICIAL]
+    provider = tape_of(header + "".join(f"{T + n},AAPL,171.14,{n + 1},Q,{flag}\n" for n, flag in enumerate(flags)))
+    events = [event for item in Feed(provider).items() for event in item.events]
+    auctions = [event.size // SCALE for event in events if isinstance(event, TickReceived)]
+    official = [event for event in events if isinstance(event, OfficialPrintReceived)]
+    assert auctions == [1, 2, 3, 4]
+    assert [event.size // SCALE for event in official] == [5, 6, 7, 8]
+    assert official[0] == OfficialPrintReceived(T + 4, "AAPL.XNYS", 171_140_000_000, 5 * SCALE)
+    assert not [event for event in events if isinstance(event, OffMarketPrintReceived)]
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,8 @@ class RawTick(Struct, frozen=True, gc=False):
     """True where its sale conditions keep it from setting a price."""
     fault: tuple[BadTickReason, str] | None = None
     """What the provider itself found wrong with the row, and the detail."""
+    official: bool = False
+    """True where it only repeats an auction that printed already: it is no volume either. Then off-market as well."""
 
 
 class RawQuote(Struct, frozen=True, gc=False):

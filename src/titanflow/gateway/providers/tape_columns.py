@@ -24,6 +24,10 @@ QUOTE_NUMBERS = ("bid", "ask")
 OFF_MARKET_CONDITIONS = 0x2 | 0x4 | 0x8 | 0x200 | 0x400 | 0x800 | 0x2000 | 0x4000 | 0x40000 | 0x100000 | 0x2000000
 """Sale conditions under which a print may lie far from the market: cash, next day, seller, derivatively priced, form T,
 sold last, extended hours, out of sequence, stock-option, average price, prior reference price."""
+AUCTION_CONDITIONS = 0x40 | 0x80
+"""Opening and closing print: trades like any other."""
+OFFICIAL_CONDITIONS = 0x1000000 | 0x4000000
+"""Official close and official open: they repeat what the auction printed, so they set no price and are no volume."""
 DEFAULT_VENUE = "XNYS"
 
 _TIME_DECIMALS = {"ns": 0, "us": 3, "ms": 6, "s": 9}
@@ -128,6 +132,11 @@ def condition_mask(text: str) -> int | None:
         return int(text or "1", 16)
     except ValueError:
         return None
+
+
+def repeats_auction(mask: int) -> bool:
+    """Whether a print is an official open or close and not the auction itself."""
+    return bool(mask & OFFICIAL_CONDITIONS) and not mask & AUCTION_CONDITIONS
 
 
 def _numbers_one_by_one(column: Column, decimals: int) -> Numbers:

@@ -75,7 +75,7 @@ class TapeDataProvider:
             fields = map(itemgetter(1), merge(*map(_by_time, streams), key=itemgetter(0)))
         for position, row in enumerate(islice(fields, start, None), start):
             # A quote has fewer fields than a trade.
-            yield RawTick(position, *row) if len(row) == 7 else RawQuote(position, *row)
+            yield RawQuote(position, *row) if len(row) == 5 else RawTick(position, *row)
 
     def _survey(self, request: ProviderRequest) -> None:
         surveys = [rows.survey() for rows in self._files]

@@ -20,6 +20,7 @@ from titanflow.gateway.providers.tape_columns import (
     Numbers,
     condition_mask,
     numbers,
+    repeats_auction,
 )
 from titanflow.gateway.providers.tape_files import Chunk, TapeFile
 from titanflow.gateway.time_gate import TimeGate
@@ -32,8 +33,11 @@ _NOT_FLAGGED = ("", "0", "0.0", "false")
 Pair = tuple[str, str]
 """Symbol and venue."""
 Fault = tuple[BadTickReason, str] | None
-TradeFields = tuple[str, str, Nanos | str, int | str, int | str, bool, Fault]
-"""symbol, venue, at, price, size, off_market, fault: a RawTick that has no position yet."""
+TradeFields = (
+    tuple[str, str, Nanos | str, int | str, int | str, bool, Fault]
+    | tuple[str, str, Nanos | str, int | str, int | str, bool, Fault, bool]
+)
+"""symbol, venue, at, price, size, off_market, fault (and official): a RawTick that has no position yet."""
 QuoteFields = tuple[str, str, Nanos | str, int | str, int | str]
 """symbol, venue, at, bid, ask: a RawQuote that has no position yet."""
 Fields = TradeFields | QuoteFields
@@ -116,8 +120,7 @@ class TradeRows:
             columns = chunk.columns
             at = self._reader.layout.times(columns["ts_ns"]).listed()
             price, size = numbers(columns["price"]).listed(), numbers(columns["size"]).listed()
-            off_market, faults = _conditions(chunk)
-            trades = zip(*self._reader.pairs(chunk), at, price, size, off_market, faults, strict=True)
+            trades = zip(*self._reader.pairs(chunk), at, price, size, *_conditions(chunk), strict=True)
             if "bid" in columns:
                 quotes = zip(*(numbers(columns[name]).listed() for name in QUOTE_NUMBERS), strict=True)
                 yield from _with_quotes(trades, quotes, standing)
@@ -221,16 +224,18 @@ def _with_quotes(
         yield trade
 
 
-def _conditions(chunk: Chunk) -> tuple[Iterable[bool], Iterable[Fault]]:
-    """Off-market and fault of each row, from the columns `conditions` and `suspicious` where the tape has them."""
+def _conditions(chunk: Chunk) -> tuple[Iterable[bool], Iterable[Fault], Iterable[bool]]:
+    """Off-market, fault and official of each row, from `conditions` and `suspicious` where the tape has them."""
     conditions, suspicious = chunk.columns.get("conditions"), chunk.columns.get("suspicious")
     if conditions is None and suspicious is None:
-        return [False] * chunk.rows, [None] * chunk.rows
+        return [False] * chunk.rows, [None] * chunk.rows, [False] * chunk.rows
     texts = [""] * chunk.rows if conditions is None else conditions.to_pylist()
     flags = ["0"] * chunk.rows if suspicious is None else suspicious.to_pylist()
     masks = {text: condition_mask(text) for text in set(texts)}
-    off_market = [bool((masks[text] or 0) & OFF_MARKET_CONDITIONS) for text in texts]
-    return off_market, [_fault(text, masks[text], flag) for text, flag in zip(texts, flags, strict=True)]
+    official = {text: repeats_auction(mask or 0) for text, mask in masks.items()}
+    off_market = {text: official[text] or bool((mask or 0) & OFF_MARKET_CONDITIONS) for text, mask in masks.items()}
+    faults = [_fault(text, masks[text], flag) for text, flag in zip(texts, flags, strict=True)]
+    return [off_market[text] for text in texts], faults, [official[text] for text in texts]
 
 
 def _fault(text: str, mask: int | None, flag: str) -> Fault:
