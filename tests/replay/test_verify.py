@@ -271,6 +271,10 @@ class OldFill(msgspec.Struct, tag="order_filled@0", array_like=True, frozen=True
     remaining: int
     purpose: str
     realized_pnl: int
+    met_at: int
+    reference_price: int
+    basis: str
+    costs: tuple[tuple[str, int | float | str], ...]
 
 
 def test_a_ledger_of_an_older_version_compares_equal(
@@ -282,7 +286,10 @@ def test_a_ledger_of_an_older_version_compares_equal(
         return OldFill(**{name: getattr(event, name) for name in OldFill.__struct_fields__})
 
     write([as_old(event) for event in history])
-    upcasting = Codec(AnyEvent, {"order_filled@0": lambda raw: ["order_filled", *raw[1:], ExecutionMode.PAPER]})
+    known = OldFill.__struct_fields__.index("realized_pnl") + 2
+    upcasting = Codec(
+        AnyEvent, {"order_filled@0": lambda raw: ["order_filled", *raw[1:known], ExecutionMode.PAPER, *raw[known:]]}
+    )
     ledger: EventLedger = Ledger(redis_client, session_id, upcasting)
     verdict = verify(ledger, upcasting)
     assert verdict.divergence is None

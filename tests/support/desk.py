@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from titanflow.domain.events import (
+    BarPointReceived,
     ClockAdvanced,
     Event,
     KillSwitchTripped,
@@ -22,6 +23,7 @@ from titanflow.domain.types import KillTrigger, OrderPurpose, OrderType, RiskCom
 from titanflow.execution.executor import Executor
 
 MILLISECOND = 1_000_000
+MINUTE = 60_000 * MILLISECOND
 START = 1_562_000_000 * 1000 * MILLISECOND
 LATENCY = 100 * MILLISECOND
 STILL: dict[str, Any] = {
@@ -87,6 +89,34 @@ def session_started(
     return SessionStarted(START, "t", seed, settings, tuple(instruments), CALENDARS, specs, feed, "0")
 
 
+def bar_points(
+    opened_at: int,
+    prices: Sequence[str],
+    volume: str = "4000",
+    *,
+    length: int = MINUTE,
+    instrument: Instrument = AAPL,
+) -> list[BarPointReceived]:
+    """The points of a bar (open, high, low, close), written down from docs/execution.md."""
+    first, high, low, last = (fixed(price) for price in prices)
+    turns = (low, high) if last >= first else (high, low)
+    times = (opened_at, opened_at + length // 3, opened_at + 2 * length // 3, opened_at + length - 1)
+    path = [(times[0], first)]
+    path += [(at, price) for at, price, before in zip(times[1:3], turns, (first, turns[0]), strict=True)
+             if price != before]  # fmt: skip
+    path.append((times[3], last))
+    whole, step = fixed(volume), instrument.quantity_increment
+    points = []
+    for n, (at, price) in enumerate(path):
+        share = whole * (n + 1) // len(path) // step * step - whole * n // len(path) // step * step
+        from_at, from_price = path[max(0, n - 1)]
+        closes = n == len(path) - 1
+        points.append(
+            BarPointReceived(at, instrument.id, price, share, opened_at, from_at, from_price, low, high, closes)
+        )
+    return points
+
+
 class Desk:
     """Feeds an executor and keeps the ledger. Its decisions are appended at once, or when asked if `lagging`."""
 
@@ -121,6 +151,17 @@ class Desk:
         """A trade prints `after` milliseconds from now."""
         self.now += after * MILLISECOND
         return self.feed(TickReceived(self.now, instrument.id, fixed(price), fixed(size)))
+
+    def bar(
+        self, *prices: str, volume: str = "4000", at: int | None = None, instrument: Instrument = AAPL
+    ) -> list[Event]:
+        """A one-minute bar (open, high, low, close) is played from `at` (default: now), as far as it closes."""
+        decisions: list[Event] = []
+        for point in bar_points(self.now if at is None else at, prices, volume, instrument=instrument):
+            self.now = point.at
+            decisions += self.feed(point)
+        self.now += 1
+        return decisions
 
     def off_market(self, price: str, size: str = "1000", *, after: int = 1) -> list[Event]:
         """A late or average-price print."""

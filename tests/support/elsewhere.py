@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve()
 
 def ask_elsewhere(*arguments: object, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What another process, in this environment, says of a command."""
-    path = os.pathsep.join(str(HERE.parents[n]) for n in (1, 2))
+    path = os.pathsep.join(map(str, (HERE.parents[1], HERE.parents[2] / "src", HERE.parents[2])))
     result = subprocess.run(
         [sys.executable, str(HERE), *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": path, **(environment or {})},

@@ -448,7 +448,8 @@ class OrderFilled(Event, tag="order_filled", frozen=True, array_like=True, gc=Fa
     """Realized by this fill on average cost, before its fee."""
     mode: ExecutionMode
     met_at: Nanos = 0
-    """When the price was met: `at` for a real trade, a moment on the leg that ends at `at` for a bar's path."""
+    """When the price was met: `at` for a real trade, a moment on the leg that ends at `at` for a bar's path, the close
+    for a settlement."""
     reference_price: Price = 0
     """The market's price before costs: what `basis` says was met."""
     basis: FillBasis = FillBasis.TRADE

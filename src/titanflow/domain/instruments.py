@@ -72,6 +72,20 @@ class TradingCalendar(Struct, frozen=True, array_like=True):
             return self.sessions[index - 1][1]
         return self.sessions[index][0] if index < len(self.sessions) else None
 
+    def last_close(self, at: Nanos) -> Nanos | None:
+        """The close of the latest session that has opened by `at`, past or not; None where there is none."""
+        index = bisect_right(self.sessions, at, key=_opening) - 1
+        return self.sessions[index][1] if index >= 0 else None
+
+    def next_close(self, at: Nanos) -> Nanos | None:
+        """The first close after `at`: of the session under way, else of the next; None where none is known."""
+        index = bisect_right(self.sessions, at, key=_closing)
+        return self.sessions[index][1] if index < len(self.sessions) else None
+
 
 def _opening(session: tuple[Nanos, Nanos]) -> Nanos:
     return session[0]
+
+
+def _closing(session: tuple[Nanos, Nanos]) -> Nanos:
+    return session[1]

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from titanflow.domain.portfolio import Portfolio
-from titanflow.domain.types import InstrumentId, Money, OrderId, Price, Quantity
+from titanflow.domain.types import InstrumentId, Money, OrderId, Price, Quantity, notional
 from titanflow.execution.orders import WorkingOrder
-from titanflow.execution.simulation.fees import cost_with_commission
+from titanflow.execution.simulation.fees import commission
 
 
 class Account:
@@ -56,5 +56,6 @@ class Account:
         total = 0
         for order in self.orders.values():
             if not order.closing:
-                total += cost_with_commission(order.instrument.fees, order.worst_price, order.remaining)
+                price, quantity = order.worst_price, order.remaining
+                total += notional(price, quantity) + commission(order, price, quantity)
         return total

@@ -1,7 +1,9 @@
-"""The executor: approved orders go through the last gate into the paper market, where later ticks fill them.
+"""The executor: approved orders go through the last gate into the paper market, where later prints fill them.
 
-Everything happens in event time. An order enters its book when its OrderSubmitted is read back from the ledger, so
-that no fill rests on a tick that stands before its order, however far this decider lags.
+Everything happens in event time. An order enters its book when its OrderSubmitted is read back from the ledger, and a
+stop becomes a market order when its OrderTriggered is, so that no fill rests on a print that stands before its order,
+however far this decider lags. The one exception: on a leg of a bar's path the stop of an entry that fills there works
+on the rest of that same leg.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,6 +28,7 @@ from titanflow.domain.events import (
 )
 from titanflow.domain.instruments import Instrument, TradingCalendar
 from titanflow.domain.types import (
+    NANOS_PER_SECOND,
     ContenderId,
     DenialCode,
     ExecutionMode,
@@ -36,6 +39,7 @@ from titanflow.domain.types import (
     RiskCommand,
 )
 from titanflow.execution.account import Account
+from titanflow.execution.hours import VenueHours
 from titanflow.execution.market import PaperMarket
 from titanflow.execution.orders import BEYOND, Book, WorkingOrder
 from titanflow.execution.turn import Turn
@@ -47,7 +51,8 @@ class Executor:
 
     Each accepted order ends exactly once: filled, or cancelled with what remains of it. Closing orders never take
     more than the position holds, and end with it. Every fill of an entry gets a protective stop of its own size.
-    Entries are day orders: the venue's close ends them.
+    Entries are day orders: the venue's close ends them. What was to be closed by then and found no print is settled
+    at the closing price.
     """
 
     name = "execution"
@@ -68,9 +73,10 @@ class Executor:
         self.calendars: dict[str, TradingCalendar] = {}
         self.accounts: dict[ContenderId, Account] = {}
         self.marks: dict[InstrumentId, Price] = {}
+        self.marked_at: dict[InstrumentId, Nanos] = {}
+        """When each of the last prices printed."""
         self.books: dict[InstrumentId, Book] = {}
-        """Only instruments in which an order works, so that a tick of any other costs one look-up."""
-        self.next_expiry: Nanos = BEYOND
+        """Only instruments in which an order works, so that a print of any other costs one look-up."""
 
     @property
     def handlers(self) -> Mapping[type[Event], Handler]:
@@ -78,10 +84,11 @@ class Executor:
         return {
             SessionStarted: self.on_session_started,
             TickReceived: self.on_tick,
-            BarPointReceived: self.on_tick,
+            BarPointReceived: self.on_bar_point,
             ClockAdvanced: self.on_clock,
             OrderApproved: self.on_order_approved,
             OrderSubmitted: self.on_order_submitted,
+            OrderTriggered: self.on_order_triggered,
             KillSwitchTripped: self.on_kill_switch,
             RiskCommandIssued: self.on_risk_command,
             SessionEnded: self.on_session_ended,
@@ -96,29 +103,37 @@ class Executor:
         self.instruments = {instrument.id: instrument for instrument in started.instruments}
         self.calendars = {calendar.id: calendar for calendar in started.calendars}
         self.accounts = {contender.id: Account(started.settings.starting_cash) for contender in started.contenders}
-        self.market = PaperMarket(started.seed, settings, self.accounts, self.marks, self.books)
+        hours = VenueHours(self.calendars, started.settings.risk.flat_at_close)
+        self.market = PaperMarket(started.seed, settings, self.accounts, self.marks, self.books, hours)
         allowance = self.market.slippage.allowance
         self.validator = OrderValidator(settings, self.instruments, self.accounts, self.marks, allowance)
         return NOTHING
 
-    def on_tick(self, seq: int, tick: Print) -> Decisions:
-        """Mark the instrument, and let the tick meet its working orders if it concerns any."""
-        price = self.marks[tick.instrument] = tick.price
-        book = self.books.get(tick.instrument)
-        if book is None or (book.floor < price < book.ceiling and tick.at < book.due):
+    def on_tick(self, seq: int, tick: TickReceived) -> Decisions:
+        """Mark the instrument, and let the trade meet its working orders if it concerns any."""
+        instrument, price, at = tick.instrument, tick.price, tick.at
+        book = self.books.get(instrument)
+        if book is None or (book.floor < price < book.ceiling and at < book.due):
+            self.marks[instrument], self.marked_at[instrument] = price, at
             return NOTHING
-        turn = Turn(self.identity, seq, tick.at)
-        self.market.match(turn, tick, book)
-        return turn.decisions
+        return self._meet(seq, tick, book)
+
+    def on_bar_point(self, seq: int, point: BarPointReceived) -> Decisions:
+        """The same for the leg of a bar's path that ends here: all the prices between its two ends count."""
+        instrument, price, start, at = point.instrument, point.price, point.from_price, point.at
+        book = self.books.get(instrument)
+        low, high = (start, price) if start < price else (price, start)
+        if book is None or (book.floor < low and high < book.ceiling and at < book.due):
+            self.marks[instrument], self.marked_at[instrument] = price, at
+            return NOTHING
+        return self._meet(seq, point, book)
 
     def on_clock(self, seq: int, clock: ClockAdvanced) -> Decisions:
-        """Cancel entries that outlived their venue's session."""
-        if clock.at < self.next_expiry:
+        """End the day of orders whose venue has closed."""
+        if clock.at < self.market.next_end:
             return NOTHING
         turn = Turn(self.identity, seq, clock.at)
-        self._cancel_where(turn, "", lambda order: order.expires_at <= clock.at, DenialCode.OUTSIDE_SESSION)
-        open_orders = (order for account in self.accounts.values() for order in account.orders.values())
-        self.next_expiry = min((order.expires_at for order in open_orders), default=BEYOND)
+        self._end_days(turn, clock.at)
         return turn.decisions
 
     def on_order_approved(self, seq: int, approved: OrderApproved) -> Decisions:
@@ -130,13 +145,21 @@ class Executor:
         if approved.purpose is not OrderPurpose.ENTRY:
             working = self.accounts[approved.contender].orders_in(approved.instrument)
             self.market.cancel(turn, [each for each in working if _enters(each)], DenialCode.POSITION_CLOSED)
-        self.market.submit(turn, self._order_of(approved))
+        order = self._order_of(approved)
+        self.market.submit(turn, order, approved.at)
+        if order.ends_at <= approved.at:
+            self.market.end_day(turn, (order,), self.marked_at)
         return turn.decisions
 
     def on_order_submitted(self, seq: int, submitted: OrderSubmitted) -> Decisions:
-        """One of its own decisions stands in the ledger now: the order may meet later ticks."""
+        """One of its own decisions stands in the ledger now: the order may meet later prints."""
         self.validator.seen.add(submitted.order_id)
         self.market.admit(submitted)
+        return NOTHING
+
+    def on_order_triggered(self, seq: int, triggered: OrderTriggered) -> Decisions:
+        """A stop's trigger stands in the ledger now: it may meet later prints as a market order."""
+        self.market.activate(triggered)
         return NOTHING
 
     def on_kill_switch(self, seq: int, tripped: KillSwitchTripped) -> Decisions:
@@ -146,35 +169,28 @@ class Executor:
         return turn.decisions
 
     def on_risk_command(self, seq: int, command: RiskCommandIssued) -> Decisions:
-        """LIQUIDATE_ALL: cancel every order and close every position of the contender, or of all."""
+        """LIQUIDATE_ALL: close every position of the contender, or of all; only protective stops work on until then."""
         if command.command is not RiskCommand.LIQUIDATE_ALL:
             return NOTHING
         turn = Turn(self.identity, seq, command.at)
-        self._cancel_where(turn, command.contender, _all, DenialCode.LIQUIDATION)
+        self._cancel_where(turn, command.contender, lambda order: not order.protects, DenialCode.LIQUIDATION)
         if not self.validator.session_ended:
             self._close_all(turn, command.contender)
         return turn.decisions
 
     def on_session_ended(self, seq: int, ended: SessionEnded) -> Decisions:
-        """Cancel what still works; no tick will fill it."""
+        """Cancel what still works: no print will fill it. A session that ends in a day's last second ends that day."""
         turn = Turn(self.identity, seq, ended.at)
         self.validator.session_ended = True
+        self._end_days(turn, ended.at + NANOS_PER_SECOND - 1)
         self._cancel_where(turn, "", _all, DenialCode.SESSION_ENDED)
         return turn.decisions
 
     def _order_of(self, approved: OrderApproved) -> WorkingOrder:
-        instrument = self.instruments[approved.instrument]
-        expires_at = BEYOND
-        if approved.purpose is OrderPurpose.ENTRY:
-            calendar = self.calendars.get(instrument.calendar)
-            session = calendar.session_at(approved.at) if calendar else None
-            if session:
-                expires_at = session[1]
-                self.next_expiry = min(self.next_expiry, expires_at)
         return WorkingOrder(
             id=approved.order_id,
             contender=approved.contender,
-            instrument=instrument,
+            instrument=self.instruments[approved.instrument],
             side=approved.side,
             remaining=approved.quantity,
             type=approved.order_type,
@@ -184,7 +200,24 @@ class Executor:
             closing=self.validator.is_closing(approved),
             decision_price=approved.decision_price,
             worst_price=self.validator.worst_price(approved),
-            expires_at=expires_at,
+        )
+
+    def _meet(self, seq: int, met: Print, book: Book) -> Decisions:
+        """A print that may concern an order: whose day is over does not see it, the others meet it."""
+        turn = Turn(self.identity, seq, met.at)
+        if over := [order for order in book.orders if order.working and order.ends_at <= met.at]:
+            self.market.end_day(turn, over, self.marked_at)
+        self.marks[met.instrument], self.marked_at[met.instrument] = met.price, met.at
+        self.market.match(turn, met, book)
+        return turn.decisions
+
+    def _end_days(self, turn: Turn, at: Nanos) -> None:
+        """End the day of every order whose venue has closed by `at`, and look for the next close."""
+        for account in self.accounts.values():
+            if over := [order for order in account.orders.values() if order.ends_at <= at]:
+                self.market.end_day(turn, over, self.marked_at)
+        self.market.next_end = min(
+            (order.ends_at for account in self.accounts.values() for order in account.orders.values()), default=BEYOND
         )
 
     def _close_all(self, turn: Turn, scope: ContenderId) -> None:

@@ -1,16 +1,26 @@
-"""Working orders, and the book of them in one instrument with the bounds within which a tick concerns none of them."""
+"""Working orders, and the book of them in one instrument with the bounds within which a print concerns none of them."""
 
 from msgspec import Struct
 
 from titanflow.domain.instruments import Instrument
-from titanflow.domain.types import ContenderId, Nanos, OrderId, OrderPurpose, OrderType, Price, Quantity, Side
+from titanflow.domain.types import (
+    ContenderId,
+    Money,
+    Nanos,
+    OrderId,
+    OrderPurpose,
+    OrderType,
+    Price,
+    Quantity,
+    Side,
+)
 
 BEYOND = 1 << 63
 """Above every price and every time."""
 
 
 class WorkingOrder(Struct, kw_only=True, eq=False):
-    """An order that was submitted and has not ended; the executor changes it as ticks come."""
+    """An order that was submitted and has not ended; the executor changes it as prints come."""
 
     id: OrderId
     contender: ContenderId
@@ -29,8 +39,15 @@ class WorkingOrder(Struct, kw_only=True, eq=False):
     worst_price: Price = 0
     """What a unit may cost at worst: the price at which its cash is spoken for; closing orders need none."""
     active_at: Nanos = 0
-    expires_at: Nanos = BEYOND
+    ends_at: Nanos = BEYOND
+    """The close of its venue with which its day ends: entries are cancelled then, closing orders settled."""
     fills: int = 0
+    rated: Money = 0
+    """Commission of its fills by the schedule's rates."""
+    charged: Money = 0
+    """What its fills have paid: `rated`, or the schedule's minimum where that is more."""
+    crossed: Nanos = -1
+    """Opening time of the bar whose path crossed its limit: for the rest of that bar it trades at its own price."""
     working: bool = True
     number: int = 0
     """Counts the contender's submitted orders in this instrument, protective stops included, from 1."""
@@ -45,18 +62,23 @@ class WorkingOrder(Struct, kw_only=True, eq=False):
         """Whether a falling price makes it act: a buy limit or a sell stop. A rising one for the other two."""
         return (self.type is OrderType.LIMIT) == (self.side is Side.BUY)
 
-    def trigger(self, active_at: Nanos) -> None:
-        """A stop order's price was touched: from `active_at` on it is a market order."""
+    @property
+    def protects(self) -> bool:
+        """Whether it is a position's protective stop."""
+        return self.purpose is OrderPurpose.STOP_LOSS
+
+    def trigger(self) -> None:
+        """A stop order's price was reached: it is a market order, which waits until the ledger says so."""
         self.type = OrderType.MARKET
-        self.active_at = active_at
+        self.active_at = BEYOND
 
 
 class Book:
     """Working orders of one instrument in the order of submission.
 
-    No order acts on a tick whose price lies strictly between `floor` and `ceiling` and whose time is before `due`;
-    the tick path asks these three numbers and nothing else. Orders that ended stay until `rebound`: the bounds are
-    then narrower than they need be, which costs a look at most.
+    No order acts on a print whose price (for a bar's leg: both its ends) lies strictly between `floor` and `ceiling`
+    and whose time is before `due`; the tick path asks these three numbers and nothing else. Orders that ended stay
+    until `rebound`: the bounds are then narrower than they need be, which costs a look at most.
     """
 
     __slots__ = ("ceiling", "due", "floor", "orders")
@@ -79,8 +101,14 @@ class Book:
         for order in self.orders:
             self._bound(order)
 
+    def activate(self, order: WorkingOrder, at: Nanos) -> None:
+        """A triggered order is a market order from `at` on."""
+        order.active_at = at
+        self.due = min(self.due, at)
+
     def _bound(self, order: WorkingOrder) -> None:
         """Narrow the bounds to what concerns this order too."""
+        self.due = min(self.due, order.ends_at)
         if order.type is OrderType.MARKET:
             self.due = min(self.due, order.active_at)
         elif order.awaits_fall:

@@ -1,12 +1,36 @@
 """The answer to one event in the making: which decisions it leads to, each an event with its cause, time and ids."""
 
+from typing import NamedTuple
+
 from titanflow.domain.decider import derived_id
-from titanflow.domain.events import Event, OrderApproved, OrderCancelled, OrderFilled, OrderRejected, OrderSubmitted
-from titanflow.domain.types import DenialCode, ExecutionMode, Money, Nanos, OrderId, Price, Quantity
+from titanflow.domain.events import (
+    Context,
+    Event,
+    OrderApproved,
+    OrderCancelled,
+    OrderFilled,
+    OrderRejected,
+    OrderSubmitted,
+    OrderTriggered,
+)
+from titanflow.domain.types import DenialCode, ExecutionMode, FillBasis, Money, Nanos, OrderId, Price, Quantity
 from titanflow.execution.orders import WorkingOrder
 from titanflow.execution.validator import Refusal
 
 MODE = ExecutionMode.PAPER
+
+
+class Trade(NamedTuple):
+    """What the market gave for a part or all of an order."""
+
+    quantity: Quantity
+    price: Price
+    fee: Money
+    met_at: Nanos
+    reference_price: Price
+    """The market's price before costs."""
+    basis: FillBasis
+    costs: Context = ()
 
 
 class Turn:
@@ -59,7 +83,23 @@ class Turn:
             )
         )
 
-    def filled(self, order: WorkingOrder, quantity: Quantity, price: Price, fee: Money, realized: Money) -> None:
+    def triggered(self, order: WorkingOrder, price: Price, met_at: Nanos, active_at: Nanos) -> None:
+        """A stop order's price was reached, by a market at `price`."""
+        self.decisions.append(
+            OrderTriggered(
+                cause=self.seq,
+                at=self.at,
+                order_id=order.id,
+                contender=order.contender,
+                instrument=order.instrument.id,
+                stop_price=order.price,
+                price=price,
+                met_at=met_at,
+                active_at=active_at,
+            )
+        )
+
+    def filled(self, order: WorkingOrder, trade: Trade, realized: Money) -> None:
         """A part or all of an order traded; the order already knows what remains."""
         self.decisions.append(
             OrderFilled(
@@ -70,14 +110,18 @@ class Turn:
                 contender=order.contender,
                 instrument=order.instrument.id,
                 side=order.side,
-                quantity=quantity,
-                price=price,
-                fee=fee,
-                slippage=price - order.decision_price,
+                quantity=trade.quantity,
+                price=trade.price,
+                fee=trade.fee,
+                slippage=trade.price - order.decision_price,
                 remaining=order.remaining,
                 purpose=order.purpose,
                 realized_pnl=realized,
                 mode=MODE,
+                met_at=trade.met_at,
+                reference_price=trade.reference_price,
+                basis=trade.basis,
+                costs=trade.costs,
             )
         )
 

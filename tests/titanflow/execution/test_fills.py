@@ -7,6 +7,7 @@ from support.desk import AAPL, BTC, LATENCY, MSFT, Desk, desk, only, session_sta
 from titanflow.domain.events import (
     OrderFilled,
     OrderSubmitted,
+    OrderTriggered,
 )
 from titanflow.domain.instruments import FeeSchedule
 from titanflow.domain.types import (
@@ -190,7 +191,7 @@ def test_a_stop_order_is_triggered_by_touch_and_then_takes_the_market_after_a_ne
     at.tick("100")
     at.approve(BUY, "10", order_type=STOP, price="105")
     assert at.tick("104.99", after=100) == []
-    assert at.tick("105") == []
+    assert only(at.tick("105.5"), OrderTriggered).price == fixed("105.5")
     assert at.tick("106", after=99) == []
     assert only(at.tick("103", after=1), OrderFilled).price == fixed("103")
 

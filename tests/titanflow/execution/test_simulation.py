@@ -1,4 +1,4 @@
-"""Latency, slippage and fees against their published distributions and against sums done on paper."""
+"""Latency and slippage against their published distributions and against sums done on paper. Fees: test_fees."""
 
 import math
 from collections.abc import Callable
@@ -9,11 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from titanflow.domain.decider import random_bits
-from titanflow.domain.instruments import FeeSchedule
 from titanflow.domain.session_settings import ExecutionSettings
 from titanflow.domain.types import SCALE, Side, fixed
 from titanflow.execution.simulation.exponential import FINE, exponential
-from titanflow.execution.simulation.fees import commission, cost_with_commission
 from titanflow.execution.simulation.latency import LatencyModel
 from titanflow.execution.simulation.matching import executable_size
 from titanflow.execution.simulation.normal import normal_quantile, standard_normal
@@ -182,22 +180,7 @@ def test_a_slipped_price_is_on_the_increment_and_less_than_one_increment_beyond_
     assert 0 <= (worse * SCALE - exact) * side.sign < increment * SCALE or worse == increment
 
 
-# --- fees and sizes --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("schedule", "fee"),
-    [
-        (FeeSchedule(), "0"),
-        (FeeSchedule(notional_ratio=fixed("0.001")), "18.725"),
-        (FeeSchedule(per_unit=fixed("0.005")), "0.5"),
-        (FeeSchedule(per_unit=fixed("0.005"), minimum=fixed("1")), "1"),
-        (FeeSchedule(notional_ratio=fixed("0.001"), per_unit=fixed("0.005"), minimum=fixed("1")), "19.225"),
-    ],
-)
-def test_the_fee_of_100_shares_at_187_25(schedule: FeeSchedule, fee: str) -> None:
-    assert commission(schedule, fixed("187.25"), fixed("100")) == fixed(fee)
-    assert cost_with_commission(schedule, fixed("187.25"), fixed("100")) == fixed("18725") + fixed(fee)
+# --- sizes -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -208,6 +191,8 @@ def test_the_fee_of_100_shares_at_187_25(schedule: FeeSchedule, fee: str) -> Non
         ("19", "0.1", "1", "1"),
         ("9", "0.1", "1", "0"),
         ("0.12345", "0.5", "0.0001", "0.0617"),
+        ("0.25", "1", "1", "0"),
+        ("0", "1", "1", "0"),
     ],
 )
 def test_a_tick_gives_its_participating_part_in_whole_increments(

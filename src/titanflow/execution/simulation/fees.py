@@ -1,17 +1,27 @@
-"""What a fill costs in commission."""
+"""What an order costs in commission: by its schedule's rates, and once an order at least the schedule's minimum."""
 
 from titanflow.domain.instruments import FeeSchedule
 from titanflow.domain.types import Money, Price, Quantity, notional, portion
+from titanflow.execution.orders import WorkingOrder
 
 
-def commission(schedule: FeeSchedule, price: Price, quantity: Quantity) -> Money:
-    """Commission of one fill: a part of its notional plus an amount a unit, at least the schedule's minimum."""
+def by_rates(schedule: FeeSchedule, price: Price, quantity: Quantity) -> Money:
+    """A part of the notional plus an amount a unit, without the minimum."""
     fee = portion(notional(price, quantity), schedule.notional_ratio)
     if schedule.per_unit:
         fee += notional(schedule.per_unit, quantity)
-    return max(fee, schedule.minimum)
+    return fee
+
+
+def commission(order: WorkingOrder, price: Price, quantity: Quantity) -> Money:
+    """What one more fill of an order pays: its fills together pay their rates, or the minimum where that is more.
+
+    So the first fill pays the minimum, and the next ones nothing until their rates together have passed it.
+    """
+    schedule = order.instrument.fees
+    return max(order.rated + by_rates(schedule, price, quantity), schedule.minimum) - order.charged
 
 
 def cost_with_commission(schedule: FeeSchedule, price: Price, quantity: Quantity) -> Money:
-    """What buying `quantity` at `price` takes out of the cash (for a short: what it ties up)."""
-    return notional(price, quantity) + commission(schedule, price, quantity)
+    """What buying `quantity` at `price` in one order takes out of the cash (for a short: what it ties up)."""
+    return notional(price, quantity) + max(by_rates(schedule, price, quantity), schedule.minimum)

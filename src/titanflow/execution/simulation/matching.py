@@ -1,29 +1,52 @@
-"""May this tick fill this order, how much of it, and at which price? Asks only; the executor books the answer.
+"""May a print fill this order, how much of it, and at which price? Asks only; the executor books the answer.
 
-Each contender trades in a world of its own and meets the whole tick; orders of one contender share it in the order in
-which they were submitted. A limit order fills at the first touch: no queue of other traders stands before it.
+Each contender trades in a world of its own and meets the whole print; orders of one contender share it in the order in
+which they meet it. A limit order fills at the first touch: no queue of other traders stands before it.
 """
 
-from titanflow.domain.events import Print
+from typing import NamedTuple
+
+from titanflow.domain.events import BarPointReceived, Context, Print
 from titanflow.domain.types import SCALE, OrderType, Price, Quantity, Ratio, Side, floor_to
 from titanflow.execution.orders import WorkingOrder
 from titanflow.execution.simulation.slippage import SlippageModel, slipped
 
 
+class FillPrice(NamedTuple):
+    """The price of a fill, and by name what made it worse than the market's."""
+
+    price: Price
+    costs: Context
+
+
 def reached(order: WorkingOrder, price: Price) -> bool:
-    """Whether a trade at `price` touches a stop order's trigger, or is at a limit order's limit or better."""
+    """Whether `price` touches a stop order's trigger, or is at a limit order's limit or better."""
     return price <= order.price if order.awaits_fall else price >= order.price
 
 
 def executable_size(size: Quantity, participation: Ratio, increment: Quantity) -> Quantity:
-    """How much of a tick of `size` one contender may take: its participation, in whole quantity increments."""
+    """How much of a print of `size` one contender may take: its participation, in whole quantity increments."""
     return floor_to(size * participation // SCALE, increment)
 
 
-def fill_price(order: WorkingOrder, tick: Print, quantity: Quantity, slippage: SlippageModel) -> Price:
-    """The tick's price made worse by slippage; for a limit order never beyond its limit."""
-    ratio = slippage.ratio(order.draw_key, order.fills, quantity, tick.size)
-    price = slipped(tick.price, order.side, ratio, order.instrument.price_increment)
-    if order.type is not OrderType.LIMIT:
-        return price
-    return min(price, order.price) if order.side is Side.BUY else max(price, order.price)
+def fill_price(
+    order: WorkingOrder, met: Print, reference: Price, quantity: Quantity, slippage: SlippageModel
+) -> FillPrice:
+    """The market's price `reference` made worse by what trading costs: the one place where costs are asked for.
+
+    `met` is the print that fills: the trade itself, or the point in which a bar's leg ends.
+    """
+    ratio = slippage.ratio(order.draw_key, order.fills, quantity, met.size)
+    price = slipped(reference, order.side, ratio, order.instrument.price_increment)
+    return FillPrice(_within(order, met, price), ())
+
+
+def _within(order: WorkingOrder, met: Print, price: Price) -> Price:
+    """Never beyond an order's limit, nor outside the range of the bar that fills it."""
+    if order.side is Side.BUY:
+        if order.type is OrderType.LIMIT:
+            price = min(price, order.price)
+        return min(price, met.high) if isinstance(met, BarPointReceived) else price
+    if order.type is OrderType.LIMIT:
+        price = max(price, order.price)
+    return max(price, met.low) if isinstance(met, BarPointReceived) else price
