@@ -1,4 +1,4 @@
-"""The audit trail: a record for every signal, order, fill, kill switch, rollback, word of an operator, new model.
+"""The audit trail: each signal, order, fill, kill switch, rollback, word of an operator, new model, failed contender.
 
 `data` holds the event's fields as recorded (money, prices and quantities as 1e-9 integers, times in nanoseconds).
 """
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from projections.fold.rows import Handler, Row, document, fields_of, plain
 from projections.kinds import AuditType
 from titanflow.domain.events import (
+    ContenderSetAside,
     Event,
     KillSwitchTripped,
     ModelReplaced,
@@ -32,6 +33,7 @@ AUDITED: Mapping[type[Event], AuditType] = {
     ModelRolledBack: AuditType.MANUAL_APPROVAL_MODE,
     OperatorCommanded: AuditType.OPERATOR_COMMAND,
     ModelReplaced: AuditType.MODEL_REPLACED,
+    ContenderSetAside: AuditType.CONTENDER_SET_ASIDE,
 }
 """Which events leave a record, and of which kind; `data.event` tells an order's submission from its end."""
 
@@ -60,7 +62,7 @@ class AuditFolder:
         self._models[event.contender] = event.model_hash
         self._record(seq, event)
 
-    def _record(self, seq: int, event: SignalGenerated | OperatorCommanded | ModelReplaced) -> None:
+    def _record(self, seq: int, event: SignalGenerated | OperatorCommanded | ModelReplaced | ContenderSetAside) -> None:
         self._rows.append(
             {
                 "seq": seq,

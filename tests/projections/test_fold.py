@@ -17,6 +17,7 @@ from projections.fold.session_fold import SessionFold
 from projections.tables import CURRENT, metadata
 from support.projected_session import COIN, START, command, eventful_session, opening
 from titanflow.domain.events import (
+    ContenderSetAside,
     Event,
     ModelReplaced,
     OrderApproved,
@@ -36,6 +37,7 @@ from titanflow.domain.types import (
     OrderPurpose,
     OrderType,
     RiskCommand,
+    SetAsideReason,
     Side,
 )
 
@@ -272,6 +274,13 @@ def test_records_name_the_model_that_decides_by_then() -> None:
     kinds = [(row["seq"], row["event_type"], row["model_hash"]) for row in batch["audit_trail"]]
     child = opening().contenders[1].model_hash
     assert kinds == [(2, "ORDER", child), (3, "MODEL_REPLACED", "parent"), (4, "FILL", "parent")]
+
+
+def test_a_contender_that_was_set_aside_leaves_a_record_of_its_failure() -> None:
+    failed = ContenderSetAside(1, START, "calm", COIN.id, SetAsideReason.NOT_FINITE, "confidence is nan")
+    (record,) = folded(failed)["audit_trail"]
+    assert (record["event_type"], record["contender"]) == ("CONTENDER_SET_ASIDE", "calm")
+    assert msgspec.json.decode(record["data"])["detail"] == "confidence is nan"
 
 
 def test_a_contenders_stage_parent_and_fault_are_told() -> None:

@@ -24,7 +24,7 @@ from titanflow.domain.types import decimal_of
 if TYPE_CHECKING:
     from titanflow.runtime.observer import Observer
 
-_DECIDED_ELSEWHERE = ("operator:", "dead-letter:", "session")
+_DECIDED_ELSEWHERE = ("operator:", "dead-letter:", "timed-out:", "session")
 """Checkpoints of these names belong to no service."""
 
 
@@ -88,6 +88,7 @@ def status(session: SessionArgument = None, also: SessionToo = None, json: JsonO
                 ],
                 "dead_letters": dict(reasons),
                 "faults": seen.faults,
+                "set_aside": {name: event_fields(failed) for name, failed in seen.set_aside.items()},
                 "withheld": dict(seen.withheld),
                 "drift": {name: event_fields(measured) for name, measured in seen.drift.items()},
             }

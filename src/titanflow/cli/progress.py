@@ -206,8 +206,11 @@ def operator_hints(seen: Observer) -> list[str]:
 
 
 def model_warnings(seen: Observer) -> list[str]:
-    """What is wrong with trained models: those that could not be loaded, that risk will deny, that have drifted."""
+    """What is wrong with contenders: those not loaded, those that failed, that risk will deny, that have drifted."""
     warnings = [f"{contender} is faulty and does not compete: {fault}" for contender, fault in seen.faults.items()]
+    warnings += [
+        f"{contender} was set aside ({failed.reason}): {failed.detail}" for contender, failed in seen.set_aside.items()
+    ]
     warnings += _denials(seen.started) if seen.started else []
     for contender, measured in seen.drift.items():
         drifted = [f"{name} {index:.2f}" for name, index in measured.indices if name in measured.beyond]

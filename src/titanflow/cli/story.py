@@ -17,6 +17,8 @@ from titanflow.domain.events import (
     BarClosed,
     BarPointReceived,
     ClockAdvanced,
+    ContenderSetAside,
+    ContenderTimedOut,
     Event,
     FeatureDriftMeasured,
     KillSwitchTripped,
@@ -45,6 +47,7 @@ from titanflow.domain.types import (
     OrderType,
     Price,
     Quantity,
+    SetAsideReason,
     Side,
     decimal_of,
     notional,
@@ -61,6 +64,12 @@ _PURPOSES: Mapping[OrderPurpose, str] = {
     OrderPurpose.STOP_LOSS: "as protective stop",
     OrderPurpose.SESSION_CLOSE: "to be flat before the venue closes",
     OrderPurpose.LIQUIDATION: "to liquidate",
+}
+_FAILURES: Mapping[SetAsideReason, str] = {
+    SetAsideReason.RAISED: "it raised an exception",
+    SetAsideReason.NOT_FINITE: "it gave a number that is none",
+    SetAsideReason.MALFORMED: "it gave what is no opinion",
+    SetAsideReason.TIMED_OUT: "a call took too long",
 }
 _MILLISECOND = 1_000_000
 
@@ -86,6 +95,10 @@ def sentence(event: Event, names: Names) -> str:
             )
         case SignalWithheld() | FeatureDriftMeasured() | ModelReplaced():
             return model_sentence(event)
+        case ContenderSetAside():
+            return f"{event.contender} was set aside: {_FAILURES[event.reason]}; the others go on"
+        case ContenderTimedOut():
+            return f"a call of {event.contender} at event {event.seq} took too long and was stopped"
         case OperatorCommanded():
             target = event.order_id or event.contender or "all contenders"
             return f"operator {event.operator} ordered: {event.action} {target}"
@@ -116,6 +129,8 @@ def details(event: Event, models: RecordedModels = NONE_RECORDED) -> Iterable[tu
             yield "model", event.model_hash
         case SignalWithheld() | FeatureDriftMeasured() | ModelReplaced():
             yield from model_details(event, models)
+        case ContenderSetAside():
+            yield "failure", f"on {event.instrument}: {event.detail}" if event.instrument else event.detail
         case OrderApproved():
             yield "limits", context_numbers(event.context)
         case OrderDenied() | OrderRejected():

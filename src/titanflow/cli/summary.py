@@ -51,6 +51,7 @@ def result_of(place: Place, session: str, seconds: float) -> dict[str, Any]:
         "digest": ledger.digest(),
         "seconds": round(seconds, 3),
         "faults": seen.faults,
+        "set_aside": {name: f"{failed.reason}: {failed.detail}" for name, failed in seen.set_aside.items()},
         "leaderboard": [record_of(standing) for standing in seen.leaderboard.standings] if seen.leaderboard else [],
     }
 

@@ -31,6 +31,7 @@ from titanflow.domain.types import (
     Quantity,
     Ratio,
     RiskCommand,
+    SetAsideReason,
     Side,
     TradingStatus,
     WithheldReason,
@@ -172,6 +173,21 @@ class OperatorCommanded(Event, tag="operator", frozen=True, array_like=True, gc=
     reason: str
 
 
+class ContenderTimedOut(Event, tag="contender_timed_out", frozen=True, array_like=True, gc=False):
+    """A call of a contender used up its CPU time and was stopped: from the event at `seq` on nobody asks it.
+
+    It may stand after SessionEnded, where a decider that was behind asked.
+    """
+
+    external: ClassVar[bool] = True
+    at: Nanos
+    contender: ContenderId
+    seq: int
+    """Of the event at which it was asked. It comes before this one, so that a replay looks ahead."""
+    cpu_nanos: Nanos
+    """CPU time that one call may use."""
+
+
 class SessionEnded(Event, tag="session_ended", frozen=True, array_like=True, gc=False):
     """No event from outside follows; deciders finish what they owe."""
 
@@ -275,6 +291,19 @@ class ModelReplaced(Event, tag="model_replaced", frozen=True, array_like=True, g
     model_hash: str
     """The model that decides from now on."""
     replaced_hash: str
+
+
+class ContenderSetAside(Event, tag="contender_set_aside", frozen=True, array_like=True, gc=False):
+    """A contender failed: it is not asked any more, and risk closes its positions. The others go on."""
+
+    cause: int
+    at: Nanos
+    contender: ContenderId
+    instrument: InstrumentId
+    """On which it was asked; empty where it ran out of time."""
+    reason: SetAsideReason
+    detail: str
+    """What it raised or gave, without what differs from run to run (addresses, paths)."""
 
 
 # --- decided by risk -------------------------------------------------------------------------------------------------
@@ -530,12 +559,14 @@ AnyEvent = (
     | ClockAdvanced
     | FeedStatusChanged
     | OperatorCommanded
+    | ContenderTimedOut
     | SessionEnded
     | BarClosed
     | SignalGenerated
     | SignalWithheld
     | FeatureDriftMeasured
     | ModelReplaced
+    | ContenderSetAside
     | OrderApproved
     | OrderDenied
     | OrderHeld

@@ -143,6 +143,21 @@ class TradingStatus(StrEnum):
     ACTIVE = "active"
     MANUAL_APPROVAL = "manual_approval"
     HALTED = "halted"
+    SET_ASIDE = "set_aside"
+    """It failed: it is not asked any more, and its positions were closed."""
+
+
+class SetAsideReason(StrEnum):
+    """What a contender did for which it is not asked any more."""
+
+    RAISED = "raised"
+    """It raised an exception."""
+    NOT_FINITE = "not_finite"
+    """It gave a number that is none: NaN or an infinity."""
+    MALFORMED = "malformed"
+    """It gave what is no opinion, or a confidence outside 0 to 1."""
+    TIMED_OUT = "timed_out"
+    """One call used up its CPU time and was stopped."""
 
 
 class WithheldReason(StrEnum):
@@ -193,6 +208,7 @@ class DenialCode(StrEnum):
     SESSION_ENDED = "SESSION_ENDED"
     UNKNOWN_ORDER = "UNKNOWN_ORDER"
     SUPERSEDED = "SUPERSEDED"
+    SET_ASIDE = "SET_ASIDE"
 
     @property
     def meaning(self) -> str:
@@ -230,6 +246,7 @@ _MEANINGS: dict[DenialCode, str] = {
     DenialCode.SESSION_ENDED: "Cancelled because the session ended.",
     DenialCode.UNKNOWN_ORDER: "The operator named an order that is not held.",
     DenialCode.SUPERSEDED: "A later signal the other way took back what this one asked for.",
+    DenialCode.SET_ASIDE: "The contender failed and is not asked any more; its positions are closed.",
 }
 
 

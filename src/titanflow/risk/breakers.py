@@ -1,6 +1,6 @@
 """What happens when a limit on losses is reached: halting and liquidating, and handing a model to a person."""
 
-from titanflow.domain.events import Event, ModelRolledBack, OperatorCommanded, RiskCommandIssued
+from titanflow.domain.events import ContenderSetAside, Event, ModelRolledBack, OperatorCommanded, RiskCommandIssued
 from titanflow.domain.types import ContenderId, DenialCode, KillTrigger, Money, Nanos, RiskCommand
 from titanflow.risk.books import Book, House
 from titanflow.risk.entries import end_holds
@@ -54,6 +54,17 @@ def resume(house: House, seq: int, command: OperatorCommanded) -> list[Event]:
         house.switch.resume(house.equity())
     reason = command.reason or f"operator {command.operator}"
     return [_command(seq, command.at, RiskCommand.RESUME, command.contender, reason)]
+
+
+def set_aside(house: House, seq: int, failed: ContenderSetAside) -> list[Event]:
+    """A contender failed: liquidate it, as nobody is left who would close its positions."""
+    books = house.in_scope(failed.contender) if failed.contender else []
+    if not books or house.ended:
+        return []
+    denial = Denial(DenialCode.SET_ASIDE, (("reason", str(failed.reason)),))
+    reason = f"set aside: {failed.detail}"
+    command = _command(seq, failed.at, RiskCommand.LIQUIDATE_ALL, failed.contender, reason)
+    return [command, *end_holds(books, seq, failed.at, denial)]
 
 
 def roll_back_if_poor(house: House, seq: int, at: Nanos, book: Book) -> list[Event]:

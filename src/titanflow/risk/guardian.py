@@ -9,6 +9,7 @@ from titanflow.domain.decider import NOTHING, Decisions, Handler
 from titanflow.domain.events import (
     BarPointReceived,
     ClockAdvanced,
+    ContenderSetAside,
     Event,
     KillSwitchTripped,
     ModelRolledBack,
@@ -37,7 +38,7 @@ from titanflow.domain.types import (
     Price,
 )
 from titanflow.risk.books import Book, Hold, House, WorkingOrder
-from titanflow.risk.breakers import check_after_fill, check_exposed, halt, resume, roll_back_if_poor
+from titanflow.risk.breakers import check_after_fill, check_exposed, halt, resume, roll_back_if_poor, set_aside
 from titanflow.risk.entries import approve_hold, decide_entry, end_hold, end_holds, lapse_holds, withdraw_holds
 from titanflow.risk.exits import close_for_the_day, decide_exit, end_waiting, follow_entry, withdraw_waiting
 from titanflow.risk.verdicts import Denial, Request, denied, unknown_order
@@ -75,6 +76,7 @@ class RiskGuardian:
             ClockAdvanced: self.on_clock,
             SignalGenerated: self.on_signal,
             OperatorCommanded: self.on_operator,
+            ContenderSetAside: self.on_set_aside,
             OrderSubmitted: self.on_submitted,
             OrderFilled: self.on_fill,
             OrderCancelled: self.on_order_ended,
@@ -129,6 +131,10 @@ class RiskGuardian:
                 return resume(self.house, seq, command)
             case OperatorAction.USE_PARENT:
                 return NOTHING  # the signal decider's
+
+    def on_set_aside(self, seq: int, failed: ContenderSetAside) -> Decisions:
+        """Close what it holds, cancel what it has under way, deny what it has on hold; it asks for nothing more."""
+        return set_aside(self.house, seq, failed)
 
     def on_submitted(self, seq: int, order: OrderSubmitted) -> Decisions:
         """Note the executor's own liquidation orders; others were noted when approved, stops wait unseen."""

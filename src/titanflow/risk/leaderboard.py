@@ -11,6 +11,7 @@ from titanflow.domain.decider import NOTHING, Decisions, Handler
 from titanflow.domain.events import (
     BarPointReceived,
     ClockAdvanced,
+    ContenderSetAside,
     Event,
     KillSwitchTripped,
     LeaderboardPublished,
@@ -73,6 +74,7 @@ class Book:
         "halted",
         "manual",
         "portfolio",
+        "set_aside",
         "traded",
         "trips",
     )
@@ -87,6 +89,7 @@ class Book:
         self.traded: Money = 0
         self.halted = False
         self.manual = False
+        self.set_aside = False
         self._standing: Standing | None = None
 
     def fill(self, fill: OrderFilled) -> None:
@@ -180,6 +183,7 @@ class LeaderboardKeeper:
             KillSwitchTripped: self.on_kill_switch,
             RiskCommandIssued: self.on_risk_command,
             ModelReplaced: self.on_model_replaced,
+            ContenderSetAside: self.on_set_aside,
             SessionEnded: self.on_session_ended,
         }
 
@@ -237,6 +241,11 @@ class LeaderboardKeeper:
         self._books[replaced.contender].decided_by(self._stages[replaced.model_hash])
         return NOTHING
 
+    def on_set_aside(self, seq: int, failed: ContenderSetAside) -> Decisions:
+        """The contender is out for the rest of the session, whatever else is said of it."""
+        self._books[failed.contender].set_aside = True
+        return NOTHING
+
     def on_session_ended(self, seq: int, ended: SessionEnded) -> Decisions:
         """Publish the final standings."""
         return self._publish(seq, ended.at)
@@ -268,6 +277,8 @@ class LeaderboardKeeper:
             self._all_halted = False
 
     def _status(self, book: Book) -> TradingStatus:
+        if book.set_aside:
+            return TradingStatus.SET_ASIDE
         if book.halted or self._all_halted:
             return TradingStatus.HALTED
         return TradingStatus.MANUAL_APPROVAL if book.manual else TradingStatus.ACTIVE

@@ -54,6 +54,6 @@ def check_feed(provider: Provider, started: SessionStarted) -> None:
         raise SessionStateError(
             f"the feed is not the one that the session started with: {here.provider} {here.source} has "
             f"digest {here.sha256 or 'none'}, recorded was {recorded.provider} {recorded.source} with digest "
-            f"{recorded.sha256 or 'none'}; bring those bytes back and go on with `titanflow live --resume`, or start a new "
-            "session"
+            f"{recorded.sha256 or 'none'}; bring those bytes back and go on with `titanflow live --resume`, or start a "
+            "new session"
         )

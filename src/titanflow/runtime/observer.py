@@ -4,6 +4,7 @@ from collections import Counter
 
 from eventstore.ledger import Block
 from titanflow.domain.events import (
+    ContenderSetAside,
     Event,
     FeatureDriftMeasured,
     KillSwitchTripped,
@@ -38,6 +39,8 @@ class Observer:
         self.tripped: list[KillSwitchTripped] = []
         self.faults: dict[str, str] = {}
         """Contender -> why its model could not be loaded."""
+        self.set_aside: dict[str, ContenderSetAside] = {}
+        """Contender -> why it is not asked any more."""
         self.drift: dict[str, FeatureDriftMeasured] = {}
         """Contender -> the newest measure of its features."""
         self.withheld: Counter[str] = Counter()
@@ -87,6 +90,8 @@ class Observer:
                 self.silent[event.contender] = event
             case SignalGenerated():
                 self.silent.pop(event.contender, None)
+            case ContenderSetAside():
+                self.set_aside[event.contender] = event
             case FeatureDriftMeasured():
                 self.drift[event.contender] = event
             case KillSwitchTripped():
@@ -110,6 +115,7 @@ _LOOKED_AT = frozenset(
         SignalWithheld,
         FeatureDriftMeasured,
         OffMarketPrintReceived,
+        ContenderSetAside,
         SessionEnded,
     }
 )

@@ -2,7 +2,7 @@
 
 One bar an instrument and length is emitted however many contenders watch it. Everything comes out in the order of
 SessionStarted: by instrument, then by bar length, then by contender. A bar stands before the signals decided on it,
-what a tick closes before the signals decided on that tick, and what drifted after all of them.
+what a tick closes before the signals decided on that tick, and what drifted after all of them. Who fails says so last.
 """
 
 from collections.abc import Mapping
@@ -14,6 +14,8 @@ from titanflow.domain.events import (
     BarClosed,
     BarPointReceived,
     ClockAdvanced,
+    ContenderSetAside,
+    ContenderTimedOut,
     Event,
     FeatureDriftMeasured,
     ModelReplaced,
@@ -28,27 +30,48 @@ from titanflow.domain.events import (
     TickReceived,
 )
 from titanflow.domain.session_settings import ContenderSpec
-from titanflow.domain.types import ContenderId, Nanos, OperatorAction
+from titanflow.domain.types import NANOS_PER_SECOND, ContenderId, InstrumentId, Nanos, OperatorAction, SetAsideReason
 from titanflow.errors import ModelError
+from titanflow.signal.asking import NOBODY_TIMED_OUT, Asking, CallStopped, TimedOut
 from titanflow.signal.drift import FeatureDrift
 from titanflow.signal.model import NO_MODELS, Models
 from titanflow.signal.strategies import LearnedModelStrategy
-from titanflow.signal.watch import Lane, Supplies, lanes_of
+from titanflow.signal.watch import Lane, Supplies, failed, lanes_of, strategy_of
+
+NEVER = 1 << 63
+"""A seq that no ledger reaches."""
 
 
 class SignalEngine:
     """Folds the market into opinions; see the module's first lines for the order of what it emits."""
 
     name = "signal"
-    emits: tuple[type[Event], ...] = (BarClosed, SignalGenerated, SignalWithheld, FeatureDriftMeasured, ModelReplaced)
+    emits: tuple[type[Event], ...] = (
+        BarClosed,
+        SignalGenerated,
+        SignalWithheld,
+        FeatureDriftMeasured,
+        ModelReplaced,
+        ContenderSetAside,
+    )
 
-    def __init__(self, models: Models = NO_MODELS) -> None:
-        """`models` are all that the session records; one that it does without may be among them."""
+    def __init__(self, models: Models = NO_MODELS, timed_out: TimedOut = NOBODY_TIMED_OUT) -> None:
+        """`models` are all that the session records; one that it does without may be among them.
+
+        `timed_out` comes from ahead: a ContenderTimedOut stands behind the event from which on nobody asks it.
+        """
         self._models = models
+        self._timed_out = dict(timed_out)
+        self._next_timed_out = min(self._timed_out.values(), default=NEVER)
+        self.asking = Asking()
+        """Whom it asks at this moment."""
+        self._contenders: frozenset[ContenderId] = frozenset()
+        self._set_aside: set[ContenderId] = set()
+        """Who was said to be set aside."""
         self._learned: dict[ContenderId, ContenderSpec] = {}
         """The contenders that decide by a trained model, each with the one that it decides by now."""
-        self._drifts: Mapping[ContenderId, FeatureDrift] = {}
-        self._lanes: Mapping[str, Lane] = {}
+        self._drifts: dict[ContenderId, FeatureDrift] = {}
+        self._lanes: Mapping[InstrumentId, Lane] = {}
         self._lengths: tuple[int, ...] = ()
         self._next_end: Nanos = 0
         """No open bar ends before this time."""
@@ -64,6 +87,7 @@ class SignalEngine:
             QuoteReceived: self.on_quote,
             ClockAdvanced: self.on_clock,
             OperatorCommanded: self.on_operator,
+            ContenderTimedOut: self.on_timed_out,
             SessionEnded: self.on_session_ended,
         }
 
@@ -72,35 +96,37 @@ class SignalEngine:
 
         Raises ModelError for recorded models that are not at hand, InputError for a strategy that this version lacks.
         """
-        competing = [spec for spec in session.contenders if not spec.fault]
+        self._contenders = frozenset(spec.id for spec in session.contenders)
+        at_once = {contender for contender, at_seq in self._timed_out.items() if at_seq <= seq}
+        competing = [spec for spec in session.contenders if not spec.fault and spec.id not in at_once]
         self._learned = {spec.id: spec for spec in competing if spec.strategy == LearnedModelStrategy.name}
         self._refuse_missing(session)
         self._drifts = {name: FeatureDrift(name, self._models[spec.model_hash]) for name, spec in self._learned.items()}
-        self._lanes = lanes_of(
-            [instrument.id for instrument in session.instruments],
-            competing,
-            Supplies(self._models, self._drifts, session.seed),
-        )
+        self._lanes = lanes_of([instrument.id for instrument in session.instruments], competing)
+        supplies = Supplies(self._models, self._drifts, session.seed)
+        decisions = [failure for spec in competing if (failure := self._admit(seq, session.at, spec, supplies))]
         nanos = {series.builder.nanos: None for lane in self._lanes.values() for series in lane.series}
         self._lengths = tuple(nanos)
         self._next_end = 0
-        return NOTHING
+        return decisions
 
     def on_tick(self, seq: int, tick: Print) -> Decisions:
         """The hot path: a look-up, a bar or two, the strategies that decide on ticks; nothing is allocated."""
         lane = self._lanes.get(tick.instrument)
         if lane is None:
             return NOTHING
+        if seq >= self._next_timed_out:
+            self._dismiss_timed_out(seq)
         decisions: tuple[Event, ...] = NOTHING
         for add, series in lane.adders:
             bar = add(seq, tick)
             if bar is not None:
-                decisions += series.decide(bar)
-        for on_tick, watcher in lane.tickers:
-            opinion = on_tick(tick.price, tick.size)
-            if opinion is not None:
-                decisions += (watcher.said(seq, tick.at, tick.instrument, tick.price, opinion),)
-        return decisions
+                decisions += series.decide(self.asking, bar)
+        for watcher in lane.tickers:
+            said = watcher.on_tick(self.asking, seq, tick)
+            if said is not None:
+                decisions += (said,)
+        return self._noting_failures(decisions) if decisions else NOTHING
 
     def on_off_market_print(self, seq: int, off_market: OffMarketPrintReceived) -> Decisions:
         """Volume of the open bars."""
@@ -124,12 +150,14 @@ class SignalEngine:
         if at < self._next_end or not self._lengths:
             return NOTHING
         self._next_end = min(at - at % nanos + nanos for nanos in self._lengths)
+        if seq >= self._next_timed_out:
+            self._dismiss_timed_out(seq)
         decisions: tuple[Event, ...] = NOTHING
         for lane in self._lanes.values():
             for series in lane.series:
                 bar = series.builder.close_due(seq, at)
                 if bar is not None:
-                    decisions += series.decide(bar)
+                    decisions += self._noting_failures(series.decide(self.asking, bar))
         for drift in self._drifts.values():
             measured = drift.measured(seq, at)
             if measured is not None:
@@ -148,10 +176,60 @@ class SignalEngine:
         self._learned[spec.id] = msgspec.structs.replace(spec, model_hash=parent.digest, parent_hash="")
         return (ModelReplaced(seq, command.at, spec.id, parent.digest, spec.model_hash),)
 
+    def on_timed_out(self, seq: int, late: ContenderTimedOut) -> Decisions:
+        """Say once that it is set aside; it was not asked any more since the event at which it took too long."""
+        if late.contender in self._set_aside or late.contender not in self._contenders:
+            return NOTHING
+        detail = f"one call used more than {late.cpu_nanos / NANOS_PER_SECOND:g} s of CPU time, at seq {late.seq}"
+        self._dismiss(late.contender)
+        return (ContenderSetAside(seq, late.at, late.contender, "", SetAsideReason.TIMED_OUT, detail),)
+
     def on_session_ended(self, seq: int, ended: SessionEnded) -> Decisions:
         """Emit bars that are complete by now. No strategy is asked, as no order could follow; open bars are dropped."""
         bars = (series.builder.close_due(seq, ended.at) for lane in self._lanes.values() for series in lane.series)
         return tuple(bar for bar in bars if bar is not None)
+
+    def _admit(self, seq: int, at: Nanos, contender: ContenderSpec, supplies: Supplies) -> ContenderSetAside | None:
+        """Let a contender watch its instruments; if its strategy cannot be made, it watches none."""
+        strategy_of(contender)
+        for instrument, lane in self._lanes.items():
+            if instrument in contender.instruments:
+                self.asking.begin(contender.id, seq)
+                try:
+                    lane.admit(contender, supplies)
+                except (KeyboardInterrupt, CallStopped):
+                    raise
+                except BaseException as error:  # noqa: BLE001 - whatever a contender raises is its own fault alone
+                    self._dismiss(contender.id)
+                    return failed(seq, at, contender.id, instrument, error)
+                finally:
+                    self.asking.end()
+        return None
+
+    def _noting_failures(self, decisions: tuple[Event, ...]) -> tuple[Event, ...]:
+        """The decisions as they are; who failed among them is asked no more."""
+        for decision in decisions:
+            if type(decision) is ContenderSetAside:
+                self._dismiss(decision.contender)
+        return decisions
+
+    def _dismiss(self, contender: ContenderId) -> None:
+        self._set_aside.add(contender)
+        self._stop_asking(contender)
+
+    def _dismiss_timed_out(self, seq: int) -> None:
+        """Ask no more who will be recorded as having taken too long at this event, or before it."""
+        late = [contender for contender, at_seq in self._timed_out.items() if at_seq <= seq]
+        for contender in late:
+            del self._timed_out[contender]
+            self._stop_asking(contender)
+        self._next_timed_out = min(self._timed_out.values(), default=NEVER)
+
+    def _stop_asking(self, contender: ContenderId) -> None:
+        self._learned.pop(contender, None)
+        self._drifts.pop(contender, None)
+        for lane in self._lanes.values():
+            lane.dismiss(contender)
 
     def _refuse_missing(self, session: SessionStarted) -> None:
         needed = {recorded.digest: recorded.manifest.name for recorded in session.models}

@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from titanflow.domain.events import BarClosed, Event, Print, SignalGenerated, SignalWithheld
+from titanflow.domain.events import BarClosed, ContenderSetAside, Event, Print, SignalGenerated, SignalWithheld
 from titanflow.domain.session_settings import ContenderSpec
-from titanflow.domain.types import ContenderId, InstrumentId, Nanos, Price, Quantity
+from titanflow.domain.types import ContenderId, InstrumentId, Nanos, Price
 from titanflow.errors import InputError
+from titanflow.signal.asking import Asking, CallStopped, check_opinion, failure
 from titanflow.signal.bars import BarBuilder, BarSpread
 from titanflow.signal.drift import FeatureDrift
 from titanflow.signal.features import MarketFeatures
@@ -34,6 +35,38 @@ class Watcher(NamedTuple):
     contender: ContenderSpec
     market: MarketFeatures
     strategy: Strategy
+
+    def on_bar(self, asking: Asking, bar: BarClosed) -> Event | None:
+        """Ask it at a bar's close: its signal, that it was withheld, or that it failed."""
+        asking.begin(self.contender.id, bar.cause)
+        try:
+            opinion = self.strategy.on_bar(bar)
+            if opinion is None:
+                return None
+            check_opinion(opinion)
+        except (KeyboardInterrupt, CallStopped):
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a contender raises is its own fault alone
+            return failed(bar.cause, bar.at, self.contender.id, bar.instrument, error)
+        finally:
+            asking.end()
+        return self.said(bar.cause, bar.at, bar.instrument, bar.close, opinion)
+
+    def on_tick(self, asking: Asking, seq: int, tick: Print) -> Event | None:
+        """The same at a tick."""
+        asking.begin(self.contender.id, seq)
+        try:
+            opinion = self.strategy.on_tick(tick.price, tick.size)
+            if opinion is None:
+                return None
+            check_opinion(opinion)
+        except (KeyboardInterrupt, CallStopped):
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a contender raises is its own fault alone
+            return failed(seq, tick.at, self.contender.id, tick.instrument, error)
+        finally:
+            asking.end()
+        return self.said(seq, tick.at, tick.instrument, tick.price, opinion)
 
     def said(self, cause: int, at: Nanos, instrument: InstrumentId, price: Price, opinion: Opinion | Withheld) -> Event:
         """The opinion as an event, or that it was withheld."""
@@ -84,14 +117,14 @@ class Series:
         self.market = MarketFeatures()
         self.watchers: list[Watcher] = []
 
-    def decide(self, bar: BarClosed) -> tuple[Event, ...]:
+    def decide(self, asking: Asking, bar: BarClosed) -> tuple[Event, ...]:
         """The bar and the signals decided on it."""
         self.market.update(bar, self.spread.of(bar.opened_at))
         decisions: list[Event] = [bar]
         for watcher in self.watchers:
-            opinion = watcher.strategy.on_bar(bar)
-            if opinion is not None:
-                decisions.append(watcher.said(bar.cause, bar.at, bar.instrument, bar.close, opinion))
+            said = watcher.on_bar(asking, bar)
+            if said is not None:
+                decisions.append(said)
         return tuple(decisions)
 
 
@@ -106,17 +139,23 @@ class Lane:
         """In the order in which contenders first name their lengths."""
         self.adders: list[tuple[Callable[[int, Print], BarClosed | None], Series]] = []
         """Of each series, what folds a tick into its open bar."""
-        self.tickers: list[tuple[Callable[[Price, Quantity], Opinion | None], Watcher]] = []
-        """Of each contender that decides on ticks, what it is asked at each."""
+        self.tickers: list[Watcher] = []
+        """The contenders that decide on ticks."""
 
     def admit(self, contender: ContenderSpec, supplies: Supplies) -> None:
-        """Let a contender watch this instrument."""
+        """Let a contender watch this instrument. Raises whatever its strategy raises when it is made."""
         series = self._series_of(contender.bar_seconds or TICK_CONTEXT_SECONDS)
         watcher = Watcher(contender, series.market, _new_strategy(contender, series.market, supplies))
         if contender.bar_seconds:
             series.watchers.append(watcher)
         else:
-            self.tickers.append((watcher.strategy.on_tick, watcher))
+            self.tickers.append(watcher)
+
+    def dismiss(self, contender: ContenderId) -> None:
+        """Ask this contender no more; the bars that it watched are still made, as others may read them."""
+        self.tickers = [watcher for watcher in self.tickers if watcher.contender.id != contender]
+        for series in self.series:
+            series.watchers = [watcher for watcher in series.watchers if watcher.contender.id != contender]
 
     def use(self, contender: ContenderId, model: LearnedModel) -> None:
         """Put another model in the place of the one that this contender decided by."""
@@ -135,13 +174,19 @@ class Lane:
         return series
 
 
-def _new_strategy(contender: ContenderSpec, market: MarketFeatures, supplies: Supplies) -> Strategy:
+def strategy_of(contender: ContenderSpec) -> type[Strategy]:
+    """The class of a contender's strategy. Raises InputError for one that this version lacks."""
     strategy: type[Strategy] | None = STRATEGIES.get(contender.strategy)
     if strategy is None:
         raise InputError(
             f"contender {contender.id}: this version has no strategy {contender.strategy!r}; "
             f"it has {', '.join(STRATEGIES)}"
         )
+    return strategy
+
+
+def _new_strategy(contender: ContenderSpec, market: MarketFeatures, supplies: Supplies) -> Strategy:
+    strategy = strategy_of(contender)
     values = {spec.name: spec.default for spec in strategy.parameters} | dict(contender.parameters)
     if issubclass(strategy, LearnedModelStrategy):
         model, drift = supplies.models[contender.model_hash], supplies.drifts[contender.id]
@@ -149,13 +194,15 @@ def _new_strategy(contender: ContenderSpec, market: MarketFeatures, supplies: Su
     return strategy(values, market)
 
 
-def lanes_of(
-    instruments: Sequence[InstrumentId], contenders: Sequence[ContenderSpec], supplies: Supplies
-) -> Mapping[str, Lane]:
-    """A lane for each instrument that some contender watches, in the order of `instruments`."""
-    lanes: dict[InstrumentId, Lane] = {}
-    for instrument in instruments:
-        for contender in contenders:
-            if instrument in contender.instruments:
-                lanes.setdefault(instrument, Lane(instrument)).admit(contender, supplies)
-    return lanes
+def lanes_of(instruments: Sequence[InstrumentId], contenders: Sequence[ContenderSpec]) -> dict[InstrumentId, Lane]:
+    """An empty lane for each instrument that some contender watches, in the order of `instruments`."""
+    watched = {instrument for contender in contenders for instrument in contender.instruments}
+    return {instrument: Lane(instrument) for instrument in instruments if instrument in watched}
+
+
+def failed(
+    cause: int, at: Nanos, contender: ContenderId, instrument: InstrumentId, error: BaseException
+) -> ContenderSetAside:
+    """What is decided of a contender that raised this."""
+    reason, detail = failure(error)
+    return ContenderSetAside(cause, at, contender, instrument, reason, detail)

@@ -12,6 +12,8 @@ from titanflow.cli.show import event_fields, event_line
 from titanflow.cli.story import details, sentence
 from titanflow.cli.units import CONTEXT_NUMBERS, context_numbers
 from titanflow.domain.events import (
+    ContenderSetAside,
+    ContenderTimedOut,
     Event,
     Explanation,
     KillSwitchTripped,
@@ -29,6 +31,7 @@ from titanflow.domain.types import (
     KillTrigger,
     OrderPurpose,
     OrderType,
+    SetAsideReason,
     Side,
 )
 
@@ -158,6 +161,14 @@ def test_every_number_behind_a_verdict_has_a_unit() -> None:
     names = set(named_numbers())
     assert {"equity", "limit", "buying_power", "entries_until"} <= names, "the source is not read rightly"
     assert names <= set(CONTEXT_NUMBERS)
+
+
+def test_a_contender_that_failed_is_told_with_what_it_raised() -> None:
+    failed = ContenderSetAside(9, AT, "calm", "SPY.ARCX", SetAsideReason.RAISED, "ValueError: no")
+    assert sentence(failed, {}) == "calm was set aside: it raised an exception; the others go on"
+    assert dict(details(failed)) == {"failure": "on SPY.ARCX: ValueError: no"}
+    late = ContenderTimedOut(AT, "calm", 7, 5_000_000_000)
+    assert sentence(late, {}) == "a call of calm at event 7 took too long and was stopped"
 
 
 @settings(max_examples=150, deadline=None)

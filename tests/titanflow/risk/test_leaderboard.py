@@ -14,6 +14,7 @@ from support.recorded_session import recorded_ledger
 from support.scripted_model import ScriptedModel, learned_contender, surely
 from titanflow.domain.events import (
     ClockAdvanced,
+    ContenderSetAside,
     Event,
     KillSwitchTripped,
     LeaderboardPublished,
@@ -35,6 +36,7 @@ from titanflow.domain.types import (
     KillTrigger,
     OrderPurpose,
     RiskCommand,
+    SetAsideReason,
     Side,
     TradingStatus,
     fixed,
@@ -191,6 +193,15 @@ def test_the_status_follows_kill_switch_manual_approval_and_resume() -> None:
     assert board.statuses() == {"alpha": HALTED, "beta": ACTIVE}
     board.command(RiskCommand.RESUME, "alpha")
     assert board.statuses() == {"alpha": ACTIVE, "beta": ACTIVE}
+
+
+def test_a_contender_that_is_set_aside_stays_so_whatever_else_is_said_of_it() -> None:
+    board = Board()
+    board.feed(ContenderSetAside(1, 0, "alpha", "X.Y", SetAsideReason.RAISED, "ValueError"))
+    assert board.statuses() == {"alpha": TradingStatus.SET_ASIDE, "beta": ACTIVE}
+    board.kill("alpha")
+    board.command(RiskCommand.RESUME, "")
+    assert board.statuses() == {"alpha": TradingStatus.SET_ASIDE, "beta": ACTIVE}
 
 
 def test_resuming_one_contender_does_not_end_a_halt_of_all() -> None:

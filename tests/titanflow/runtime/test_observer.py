@@ -6,9 +6,12 @@ import msgspec
 import pytest
 import redis
 
+from eventstore.ledger import Block
 from support.projected_session import CONTENDERS, eventful_session, opening
 from support.short_session import write_session
+from titanflow.cli.progress import model_warnings
 from titanflow.domain.events import (
+    ContenderSetAside,
     FeatureDriftMeasured,
     KillSwitchTripped,
     LeaderboardPublished,
@@ -22,7 +25,7 @@ from titanflow.domain.events import (
     TickReceived,
     tag_of,
 )
-from titanflow.domain.types import Side, WithheldReason
+from titanflow.domain.types import SetAsideReason, Side, WithheldReason
 from titanflow.runtime.observer import Observer
 
 
@@ -102,3 +105,11 @@ def test_a_contender_that_speaks_is_silent_no_more(redis_client: redis.Redis, se
     for block in ledger.read():
         seen.feed(block)
     assert seen.silent == {}
+
+
+def test_it_knows_who_was_set_aside_and_why() -> None:
+    seen = Observer()
+    failed = ContenderSetAside(1, 5, "calm", "X.Y", SetAsideReason.RAISED, "ValueError: no")
+    seen.feed(Block(1, 2, [opening(), failed], 0, b""))
+    assert seen.set_aside == {"calm": failed}
+    assert "calm was set aside (raised): ValueError: no" in model_warnings(seen)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from support.signal_worlds import START, clock, contender, decide, session, tick, with_clocks
 from titanflow.domain.events import (
     BarClosed,
+    ContenderSetAside,
     Event,
     FeatureDriftMeasured,
     ModelReplaced,
@@ -164,7 +165,8 @@ def test_a_strategy_that_this_version_does_not_have_is_refused_by_name() -> None
 def test_the_engine_declares_what_it_emits_and_does_not_listen_to_itself() -> None:
     engine = SignalEngine()
     assert engine.name == "signal"
-    assert engine.emits == (BarClosed, SignalGenerated, SignalWithheld, FeatureDriftMeasured, ModelReplaced)
+    signals = (SignalGenerated, SignalWithheld)
+    assert engine.emits == (BarClosed, *signals, FeatureDriftMeasured, ModelReplaced, ContenderSetAside)
     assert not set(engine.emits) & set(engine.handlers)
 
 
