@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from titanflow.domain.instruments import FeeSchedule, Instrument, InstrumentKind, TradingCalendar
 from titanflow.domain.session_settings import FeedSpec
 from titanflow.domain.types import NANOS_PER_SECOND, SCALE, Nanos
-from titanflow.gateway.providers.base import ProviderRequest, RawQuote, RawRow, RawTick
+from titanflow.gateway.providers.base import ProviderRequest, RawBarPoint, RawQuote, RawRow, RawTick
 
 S = NANOS_PER_SECOND
 OPEN = 1_549_895_400 * S
@@ -43,6 +43,32 @@ def tick(at: Nanos | str, symbol: str = "AAPL", price: int | str = 100 * SCALE, 
 def quote(at: Nanos | str, bid: int | str, ask: int | str, symbol: str = "AAPL") -> RawQuote:
     """A quote without a place."""
     return RawQuote(0, symbol, "BINANCE-SPOT" if symbol == "BTCUSDT" else "XNYS", at, bid, ask)
+
+
+def bar(opened_at: Nanos, symbol: str = "AAPL", seconds: int = 60) -> list[RawBarPoint]:
+    """A bar from 10 over 9 and 12 to 11 dollars of four shares, as its provider plays it; points without a place."""
+    venue, length = "BINANCE-SPOT" if symbol == "BTCUSDT" else "XNYS", seconds * S
+    times = [opened_at, opened_at + length // 3, opened_at + 2 * length // 3, opened_at + length - 1]
+    prices = [dollars * SCALE for dollars in (10, 9, 12, 11)]
+    legs = zip([times[0], *times], [prices[0], *prices], times, prices, strict=False)
+    return [
+        RawBarPoint(
+            position=0,
+            symbol=symbol,
+            venue=venue,
+            at=at,
+            price=price,
+            size=SCALE,
+            opened_at=opened_at,
+            from_at=from_at,
+            from_price=from_price,
+            low=9 * SCALE,
+            high=12 * SCALE,
+            last=at == times[-1],
+            ends_at=opened_at + length,
+        )
+        for from_at, from_price, at, price in legs
+    ]
 
 
 class GivenRows:

@@ -105,6 +105,8 @@ class BarPointReceived(Event, tag="bar_point", frozen=True, array_like=True, gc=
     high: Price
     last: bool
     """Whether it is the bar's close."""
+    ends_at: Nanos = 0
+    """When the bar ends: its length after it opened, and at the latest at its venue's close."""
 
 
 Print = TickReceived | BarPointReceived

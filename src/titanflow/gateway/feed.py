@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from titanflow.domain.events import (
+    BarPointReceived,
     ClockAdvanced,
     FeedStatusChanged,
     OfficialPrintReceived,
@@ -30,7 +31,13 @@ MAX_GAP_SECONDS = 300
 
 
 FeedEvent = (
-    TickReceived | OffMarketPrintReceived | OfficialPrintReceived | QuoteReceived | ClockAdvanced | FeedStatusChanged
+    TickReceived
+    | BarPointReceived
+    | OffMarketPrintReceived
+    | OfficialPrintReceived
+    | QuoteReceived
+    | ClockAdvanced
+    | FeedStatusChanged
 )
 """What a feed says; the session's start and end are not its own."""
 
@@ -45,7 +52,7 @@ class FeedItem(NamedTuple):
 
 
 class Feed:
-    """Events of one provider: clock, ticks, off-market prints, quotes, changes of status, and ENDED at the end."""
+    """Events of one provider: clock, prints, off-market prints, quotes, changes of status, and ENDED at the end."""
 
     def __init__(
         self,
@@ -97,6 +104,8 @@ class Feed:
         position, next_second = 0, 0
         for row in self.provider.rows():
             event = judge(row)
+            if event is None:
+                continue
             if isinstance(event, BadTick):
                 position += 1
                 yield FeedItem(position, (), event)

@@ -7,18 +7,25 @@ from collections.abc import Iterable
 
 import msgspec
 
-from titanflow.domain.events import OfficialPrintReceived, OffMarketPrintReceived, QuoteReceived, TickReceived
+from titanflow.domain.events import (
+    BarPointReceived,
+    OfficialPrintReceived,
+    OffMarketPrintReceived,
+    QuoteReceived,
+    TickReceived,
+)
 from titanflow.domain.instruments import Instrument
 from titanflow.domain.types import MAX_UNITS, NANOS_PER_SECOND, InstrumentId, Nanos, decimal_of
 from titanflow.gateway.bad_ticks import BadTick, BadTickReason
 from titanflow.gateway.numbers import finite, units_or_text
-from titanflow.gateway.providers.base import RawQuote, RawRow, RawTick
+from titanflow.gateway.providers.base import RawBar, RawBarPoint, RawQuote, RawRow, RawTick
 from titanflow.gateway.time_gate import TimeGate
 
 MAX_JUMP_SECONDS = 5 * 24 * 3600
 """How far ahead of the feed a single row may be by default: longer than any weekend with holidays."""
 
 Verdict = TickReceived | OffMarketPrintReceived | OfficialPrintReceived | QuoteReceived | BadTick
+"""Of a row that stands for itself."""
 Fault = tuple[BadTickReason, str]
 
 
@@ -35,9 +42,17 @@ class Normaliser:
         self._gate = TimeGate(max_jump_seconds * NANOS_PER_SECOND)
         if last:
             self._gate.move_to(last)
+        self._refused: set[tuple[str, str]] = set()
+        """Symbol and venue of those whose present bar was refused."""
 
-    def judge(self, row: RawRow) -> Verdict:
-        """The event that the row stands for, or why it stands for none."""
+    def judge(self, row: RawRow) -> Verdict | BarPointReceived | None:
+        """The event that the row stands for, or why it stands for none; None for the rest of a bar that was refused."""
+        if isinstance(row, RawBarPoint):
+            return self._judge_point(row)
+        return self.judge_row(row)
+
+    def judge_row(self, row: RawTick | RawQuote | RawBar) -> Verdict:
+        """The same for a row that stands for itself."""
         at, price, size = row.at, row.price, row.size
         instrument = self._ids.get((row.symbol, row.venue))
         gate = self._gate
@@ -56,7 +71,50 @@ class Normaliser:
             gate.last = at
             gate.horizon = at + gate.max_jump
             return TickReceived(at, instrument, price, size)
+        if isinstance(row, RawBar):
+            return self._refused_bar(row, instrument)
         return self._judge_quote(row, instrument) if isinstance(row, RawQuote) else self._judge_slowly(row, instrument)
+
+    def _judge_point(self, row: RawBarPoint) -> BarPointReceived | BadTick | None:
+        """A bar is judged as a whole: the point that opens it decides on all."""
+        pair, gate = (row.symbol, row.venue), self._gate
+        if row.at == row.opened_at:
+            fault = _unknown(row) if pair not in self._ids else gate.admit(row.at)
+        elif pair in self._refused:
+            return None
+        elif row.at < gate.last:
+            fault = gate.admit(row.at)
+        else:
+            fault = None
+            gate.move_to(row.at)
+        if fault is not None:
+            self._refused.add(pair)
+            return _refused(row, fault)
+        self._refused.discard(pair)
+        return BarPointReceived(
+            row.at,
+            self._ids[pair],
+            row.price,
+            row.size,
+            row.opened_at,
+            row.from_at,
+            row.from_price,
+            row.low,
+            row.high,
+            row.last,
+            row.ends_at,
+        )
+
+    def _refused_bar(self, row: RawBar, instrument: InstrumentId | None) -> BadTick:
+        """Why a bar that its provider did not play cannot be played."""
+        if row.fault is not None or instrument is None:
+            return _refused(row, row.fault or _unknown(row))
+        fault = None
+        for field in ("open", "high", "low", "close"):
+            fault = fault or _fault_of_number(field, _read(getattr(row, field)))
+        zero_allowed = instrument in self._indices
+        fault = fault or _fault_of_number("volume", _read(row.volume), zero_allowed=zero_allowed)
+        return _refused(row, fault or (BadTickReason.BAD_ROW, "a bar by itself cannot be played"))
 
     def _judge_slowly(self, row: RawTick, instrument: InstrumentId | None) -> Verdict:
         row = _with_numbers_read(row)
@@ -94,19 +152,29 @@ def retry(payload: bytes, instruments: Iterable[Instrument], last: Nanos = 0) ->
         row = _stored(payload)
     except msgspec.MsgspecError as error:
         return BadTick(BadTickReason.BAD_ROW, f"not a row of a feed: {error}", payload)
-    return Normaliser(instruments, last=last).judge(row)
+    return Normaliser(instruments, last=last).judge_row(row)
 
 
-def payload_of(row: RawRow) -> bytes:
-    """The row as JSON, numbers in plain decimal notation; `retry` reads it back."""
+def payload_of(row: RawRow, fault: Fault | None = None) -> bytes:
+    """The row as JSON, numbers in plain decimal notation; `retry` reads it back.
+
+    A point stands for its bar, as far as that is known. A bar keeps the `fault` found: it is not played a second time.
+    """
+    if isinstance(row, RawBarPoint):
+        row = RawBar(row.position, row.symbol, row.venue, row.opened_at, row.price, row.high, row.low, "", "")
+    if isinstance(row, RawBar):
+        return msgspec.json.encode(_StoredBar.of(msgspec.structs.replace(row, fault=fault or row.fault)))
     return msgspec.json.encode(_StoredQuote.of(row) if isinstance(row, RawQuote) else _StoredRow.of(row))
 
 
-def _stored(payload: bytes) -> RawRow:
-    try:
-        return msgspec.json.decode(payload, type=_StoredQuote).raw()
-    except msgspec.ValidationError:
-        return msgspec.json.decode(payload, type=_StoredRow).raw()
+def _stored(payload: bytes) -> RawTick | RawQuote | RawBar:
+    kind: type[_StoredQuote | _StoredBar | _StoredRow] = _StoredRow
+    fields = msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
+    if "bid" in fields:
+        kind = _StoredQuote
+    elif "volume" in fields:
+        kind = _StoredBar
+    return msgspec.json.decode(payload, type=kind).raw()
 
 
 class _StoredRow(msgspec.Struct):
@@ -154,6 +222,50 @@ class _StoredQuote(msgspec.Struct):
         return RawQuote(self.position, self.symbol, self.venue, self.at, bid, ask, self.fault)
 
 
+class _StoredBar(msgspec.Struct):
+    """A bar in the dead letters, likewise."""
+
+    position: int
+    symbol: str
+    venue: str
+    at: int | str
+    open: str
+    high: str
+    low: str
+    close: str
+    volume: str
+    fault: Fault | None = None
+
+    @classmethod
+    def of(cls, row: RawBar) -> "_StoredBar":
+        return cls(
+            position=row.position,
+            symbol=row.symbol,
+            venue=row.venue,
+            at=_storable(row.at),
+            open=_text(row.open),
+            high=_text(row.high),
+            low=_text(row.low),
+            close=_text(row.close),
+            volume=_text(row.volume),
+            fault=row.fault,
+        )
+
+    def raw(self) -> RawBar:
+        return RawBar(
+            position=self.position,
+            symbol=self.symbol,
+            venue=self.venue,
+            at=self.at,
+            open=units_or_text(self.open),
+            high=units_or_text(self.high),
+            low=units_or_text(self.low),
+            close=units_or_text(self.close),
+            volume=units_or_text(self.volume),
+            fault=self.fault,
+        )
+
+
 def _storable(at: int | str) -> int | str:
     """JSON readers hold no larger integers; an absurd time is as well kept as text."""
     return str(at) if isinstance(at, int) and abs(at) > MAX_UNITS else at
@@ -181,7 +293,7 @@ def _number(value: int | str) -> int:
 
 def _refused(row: RawRow, fault: Fault) -> BadTick:
     reason, detail = fault
-    return BadTick(reason, detail, payload_of(row))
+    return BadTick(reason, detail, payload_of(row, fault))
 
 
 def _unknown(row: RawRow) -> Fault:
@@ -196,12 +308,15 @@ def _fault_of_quote(row: RawQuote) -> Fault | None:
     return fault
 
 
+_QUANTITIES = ("size", "volume")
+
+
 def _fault_of_number(field: str, value: int | str, *, zero_allowed: bool = False) -> Fault | None:
     if isinstance(value, str):
         if finite(value) is not None:
             return BadTickReason.TOO_LARGE, f"{field} is {value}, beyond ±{_text(MAX_UNITS)}"
         return BadTickReason.NOT_A_NUMBER, f"{field} is {value!r}, not a finite decimal number"
-    if value < 0 or (value == 0 and field != "size"):
+    if value < 0 or (value == 0 and field not in _QUANTITIES):
         return BadTickReason.NOT_POSITIVE, f"{field} is {_text(value)}, not above zero"
     if value == 0 and not zero_allowed:
         return BadTickReason.ZERO_SIZE, f"{field} is 0, which only an index may have"

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from titanflow.domain.events import (
     BarClosed,
+    BarPointReceived,
     ClockAdvanced,
     Event,
     OffMarketPrintReceived,
+    Print,
     QuoteReceived,
     SessionEnded,
     TickReceived,
@@ -107,6 +109,7 @@ class BarFolder:
         """Event time of the last event that was folded."""
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
             TickReceived: self._on_tick,
+            BarPointReceived: self._on_tick,
             OffMarketPrintReceived: self._on_off_market_print,
             QuoteReceived: self._on_quote,
             ClockAdvanced: self._on_clock,
@@ -134,7 +137,7 @@ class BarFolder:
             if series.columns.volume
         }
 
-    def _on_tick(self, tick: TickReceived) -> None:
+    def _on_tick(self, tick: Print) -> None:
         series = self._series.get(tick.instrument)
         if series is not None:
             bar = series.builder.add(NO_SEQ, tick)

@@ -5,23 +5,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.feeds import INSTRUMENTS, OPEN, S, tick
-from titanflow.domain.events import OffMarketPrintReceived, TickReceived
+from support.feeds import INSTRUMENTS, OPEN, S, bar, tick
+from titanflow.domain.events import BarPointReceived, OffMarketPrintReceived, TickReceived
 from titanflow.domain.types import MAX_UNITS, SCALE
 from titanflow.gateway.bad_ticks import BadTick, BadTickReason
-from titanflow.gateway.normaliser import Normaliser, payload_of, retry
-from titanflow.gateway.providers.base import RawTick
+from titanflow.gateway.normaliser import Normaliser, Verdict, payload_of, retry
+from titanflow.gateway.providers.base import RawBar, RawRow, RawTick
 from titanflow.gateway.time_gate import EARLIEST, LATEST
 
 DAY = 86_400 * S
 
 
-def judge(*rows: RawTick) -> list[TickReceived | OffMarketPrintReceived | BadTick]:
+def judge(*rows: RawRow) -> list[Verdict | BarPointReceived | None]:
     normaliser = Normaliser(INSTRUMENTS)
     return [normaliser.judge(row) for row in rows]
 
 
-def reasons(*rows: RawTick) -> list[BadTickReason | None]:
+def reasons(*rows: RawRow) -> list[BadTickReason | None]:
     return [verdict.reason if isinstance(verdict, BadTick) else None for verdict in judge(*rows)]
 
 
@@ -115,6 +115,74 @@ def test_a_payload_that_is_no_row_is_a_bad_row_on_retry() -> None:
     assert again.reason is BadTickReason.BAD_ROW
 
 
+def test_a_point_of_a_bar_keeps_its_leg_and_its_bar() -> None:
+    assert judge(*bar(OPEN))[1] == BarPointReceived(
+        at=OPEN + 20 * S,
+        instrument="AAPL.XNYS",
+        price=9 * SCALE,
+        size=SCALE,
+        opened_at=OPEN,
+        from_at=OPEN,
+        from_price=10 * SCALE,
+        low=9 * SCALE,
+        high=12 * SCALE,
+        last=False,
+        ends_at=OPEN + 60 * S,
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "opened_at", "symbol", "reason"),
+    [
+        ([], OPEN, "NOPE", BadTickReason.UNKNOWN_INSTRUMENT),
+        ([tick(OPEN)], OPEN + 30 * DAY, "AAPL", BadTickReason.TIME_FAR_OFF),
+        ([tick(OPEN)], OPEN - 1, "AAPL", BadTickReason.OUT_OF_ORDER),
+    ],
+)
+def test_a_bar_is_refused_as_a_whole_with_one_dead_letter(
+    before: list[RawTick], opened_at: int, symbol: str, reason: BadTickReason
+) -> None:
+    refused, *rest = judge(*before, *bar(opened_at, symbol))[len(before) :]
+    assert isinstance(refused, BadTick)
+    assert refused.reason is reason
+    assert rest == [None, None, None]
+    again = retry(refused.payload, INSTRUMENTS)
+    assert isinstance(again, BadTick)
+    assert again.reason is reason
+
+
+def test_after_a_refused_bar_the_next_one_is_judged_anew() -> None:
+    rows = [tick(OPEN), *bar(OPEN - S), *bar(OPEN + 60 * S)]
+    assert [type(verdict) for verdict in judge(*rows)[5:]] == [BarPointReceived] * 4
+
+
+def test_a_long_bar_is_no_leap() -> None:
+    rows = bar(OPEN, "BTCUSDT", seconds=90 * 86_400)
+    assert reasons(*rows) == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("values", "reason", "named"),
+    [
+        ((10, 11, 9, 10, 0), BadTickReason.ZERO_SIZE, "volume is 0"),
+        ((10, 11, 9, 10, MAX_UNITS + 1), BadTickReason.TOO_LARGE, "volume is 9000000000.000000001"),
+        ((0, 11, 0, 10, 1), BadTickReason.NOT_POSITIVE, "open is 0"),
+        ((10, "1e400", 9, 10, 1), BadTickReason.TOO_LARGE, "high is 1e400"),
+        ((10, 11, 9, "?", 1), BadTickReason.NOT_A_NUMBER, "close is '?'"),
+    ],
+)
+def test_a_bar_that_cannot_be_played_is_refused_with_its_field_and_value(
+    values: tuple[int | str, ...], reason: BadTickReason, named: str
+) -> None:
+    row = RawBar(0, "AAPL", "XNYS", OPEN, *values)  # type: ignore[arg-type]
+    (verdict,) = judge(row)
+    assert isinstance(verdict, BadTick)
+    assert verdict.reason is reason
+    assert named in verdict.detail
+    again = retry(verdict.payload, INSTRUMENTS)
+    assert (again.reason, again.payload) == (reason, verdict.payload)  # type: ignore[union-attr]
+
+
 def test_every_reason_has_a_meaning() -> None:
     assert len({reason.meaning for reason in BadTickReason}) == len(BadTickReason)
 
@@ -150,6 +218,7 @@ def test_whatever_comes_is_either_a_sound_event_or_a_dead_letter_that_says_the_s
             assert isinstance(again, BadTick)
             assert again.reason is verdict.reason or verdict.reason is BadTickReason.TIME_FAR_OFF
         else:
+            assert isinstance(verdict, TickReceived)
             assert 0 < verdict.price <= MAX_UNITS
             assert 0 <= verdict.size <= MAX_UNITS
             assert verdict.at >= last

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.feeds import CALENDARS, INSTRUMENTS, OPEN, GivenRows, S, quote, tick
-from titanflow.domain.events import FeedStatusChanged, QuoteReceived, TickReceived
+from titanflow.domain.events import BarPointReceived, FeedStatusChanged, QuoteReceived, TickReceived
 from titanflow.domain.types import MAX_UNITS, SCALE, FeedStatus
 from titanflow.errors import InputError
 from titanflow.gateway.bad_ticks import BadTick, BadTickReason
@@ -68,7 +68,9 @@ def test_a_bid_without_an_ask_is_no_quote(tape_of: Make) -> None:
 
 def test_a_tape_of_bars_has_no_quotes(tape_of: Make) -> None:
     text = f"ts_ns,symbol,open,high,low,close,volume,bid,ask\n{T},AAPL,1,1,1,1,5,1,2\n"
-    assert market(tape_of(text, bar_seconds=60)) == [("AAPL", 1.0)]
+    kinds = [type(event) for item in Feed(tape_of(text, bar_seconds=60)).items() for event in item.events]
+    assert QuoteReceived not in kinds
+    assert kinds.count(BarPointReceived) == 2
 
 
 def test_quotes_of_several_files_come_in_order_of_time(tape_of: Make) -> None:

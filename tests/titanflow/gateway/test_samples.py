@@ -14,7 +14,7 @@ from titanflow.errors import InputError
 from titanflow.gateway.bad_ticks import BadTickReason
 from titanflow.gateway.catalogue import Catalogue
 from titanflow.gateway.feed import Feed
-from titanflow.gateway.providers.base import Provider
+from titanflow.gateway.providers.base import Provider, RawBar, RawBarPoint
 from titanflow.gateway.providers.registry import make_provider
 from titanflow.gateway.samples import CRYPTO, SAMPLE_TAPES, US_EQUITY, sample_tape
 
@@ -72,24 +72,33 @@ def test_every_crypto_trade_becomes_a_tick_with_its_exact_price_in_file_order(ca
     }
 
 
-def test_the_ticks_of_a_minute_have_its_open_high_low_close_and_volume(catalogue: Catalogue) -> None:
+def test_the_points_of_a_minute_have_its_open_high_low_close_and_volume(catalogue: Catalogue) -> None:
     bars = {(line["symbol"], int(line["ts_ns"])): line for line in lines(US_EQUITY)}
-    found: dict[tuple[str, int], list[tuple[int, int]]] = {}
+    found: dict[tuple[str, int], list[RawBarPoint]] = {}
+    refused = set()
     for row in tape(catalogue, US_EQUITY).rows():
-        assert isinstance(row.at, int)
-        assert isinstance(row.price, int)
-        assert isinstance(row.size, int)
-        found.setdefault((row.symbol, row.at - row.at % MINUTE), []).append((row.price, row.size))
-    assert len(found) == len(bars) == 28_231
-    for key, line in bars.items():
-        prices, sizes = zip(*found[key], strict=True)
-        volume = int(line["volume"]) * SCALE
-        assert prices[0] == int(Decimal(line["open"]) * SCALE)
-        if volume or line["symbol"] == "VIX":
-            assert prices[-1] == int(Decimal(line["close"]) * SCALE)
-            assert max(prices) == int(Decimal(line["high"]) * SCALE)
-            assert min(prices) == int(Decimal(line["low"]) * SCALE)
-        assert sum(sizes) == max(volume, len(sizes) * SCALE if volume else 0)
+        if isinstance(row, RawBar):
+            assert isinstance(row.at, int)
+            refused.add((row.symbol, row.at))
+            continue
+        assert isinstance(row, RawBarPoint)
+        found.setdefault((row.symbol, row.opened_at), []).append(row)
+    assert len(found) + len(refused) == len(bars) == 28_231
+    assert refused == {key for key, line in bars.items() if line["volume"] == "0" and line["symbol"] != "VIX"}
+    for key, points in found.items():
+        line = {name: int(Decimal(bars[key][name]) * SCALE) for name in ("open", "high", "low", "close", "volume")}
+        prices = [point.price for point in points]
+        assert (prices[0], prices[-1]) == (line["open"], line["close"])
+        assert (max(prices), min(prices)) == (line["high"], line["low"])
+        assert sum(point.size for point in points) == line["volume"]
+        assert (points[0].at, points[-1].at) == (key[1], key[1] + MINUTE - 1)
+
+
+def test_the_tape_says_of_which_instruments_it_has_bars_and_how_long_they_are(catalogue: Catalogue) -> None:
+    provider = tape(catalogue, US_EQUITY, CRYPTO)
+    minutes = [i.id for i in provider.instruments() if i.venue == "XNYS"]
+    assert len(minutes) == 20
+    assert provider.feed().bars == tuple((name, 60) for name in minutes)
 
 
 def test_a_bar_without_volume_is_set_aside_unless_it_is_an_index(catalogue: Catalogue) -> None:
@@ -111,7 +120,7 @@ def test_the_clock_of_the_equity_tape_runs_through_every_session_and_jumps_the_n
 
 def test_the_two_tapes_play_together_in_order_of_time(catalogue: Catalogue) -> None:
     provider = tape(catalogue, CRYPTO, US_EQUITY)
-    times = [row.at for row in provider.rows()]
+    times = [row.at for row in provider.rows() if not isinstance(row, RawBar)]
     assert times == sorted(times)
     assert len(provider.instruments()) == 24
 

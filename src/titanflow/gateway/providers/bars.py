@@ -1,29 +1,30 @@
-"""Bars become ticks by a fixed rule, so that strategies, stops and fills meet the prices that a bar says were traded.
+"""Bars become points of a path by a fixed rule, so that strategies, stops and fills meet the prices that a bar says.
 
 The path is open, low, high, close where the bar closes at or above its open, else open, high, low, close: the nearer
-extreme first. The four stand at the bar's start, after one and two thirds of it, and one nanosecond before its end; a
-price equal to the one before it is left out. The volume is shared in whole quantity increments, the rest going to the
-last tick; every tick has at least one increment. An index's bar without volume gives ticks of size 0.
+extreme first. The four stand at the bar's start, after one and two thirds of it, and one nanosecond before its end. A
+turning point equal to the point before it is left out; the open and the close never are. The volume is shared by
+cumulative floor in whole quantity increments: point i of n has floor(V*i/n) - floor(V*(i-1)/n).
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from titanflow.domain.types import Nanos
-
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
 WINDOW_BARS = 1 << 14
-"""Bars turned into ticks at once."""
+"""Bars turned into points at once."""
 
 
 class Bars(NamedTuple):
     """Columns of bars sorted by opening time, rows of equal time in file order; prices and volume in 1e-9 units."""
 
     at: Integers
+    """When each opens."""
+    ends_at: Integers
+    """When each ends: the first nanosecond that is no more of it."""
     pair: Integers
     """Which symbol on which venue: an index into the tape's list of them."""
     open: Integers
@@ -36,70 +37,90 @@ class Bars(NamedTuple):
         """The bars from `start` up to `end`."""
         return Bars(*(column[start:end] for column in self))
 
+    def chosen(self, rows: Integers | Booleans) -> "Bars":
+        """These rows alone, in the order of `rows`."""
+        return Bars(*(column[rows] for column in self))
+
     def sorted_by_time(self) -> "Bars":
         """The same bars in order of time; equal times keep their order."""
-        order = np.argsort(self.at, kind="stable")
-        return Bars(*(column[order] for column in self))
+        return self.chosen(np.argsort(self.at, kind="stable"))
 
 
-class Ticks(NamedTuple):
-    """Columns of ticks sorted by time."""
-
-    at: Integers
-    pair: Integers
-    price: Integers
-    size: Integers
+Column = NDArray[Any]
 
 
-def shortest_gap(bars: Bars) -> Nanos | None:
-    """The smallest time between two bars of one instrument, which is how long a bar lasts; None where none has two."""
-    order = np.lexsort((bars.at, bars.pair))
-    gaps = np.diff(bars.at[order])[np.diff(bars.pair[order]) == 0]
-    gaps = gaps[gaps > 0]
-    return int(gaps.min()) if gaps.size else None
+class Points(NamedTuple):
+    """Columns of points sorted by time; what they mean says `titanflow.domain.events.BarPointReceived`."""
+
+    at: Column
+    pair: Column
+    price: Column
+    size: Column
+    opened_at: Column
+    from_at: Column
+    from_price: Column
+    low: Column
+    high: Column
+    last: Column
+    ends_at: Column
 
 
-def ticks_of(bars: Bars, length: Nanos, increments: Integers, indices: Booleans) -> Iterator[Ticks]:
-    """The ticks of all bars in order of time, equal times in the bars' order.
+def points_of(bars: Bars, increments: Integers) -> Iterator[Points]:
+    """The points of all bars in order of time, equal times in the bars' order.
 
-    `increments` is each pair's quantity increment, 0 where the instrument is unknown; `indices` marks those that may
-    have no volume. A bar that cannot be divided (unknown, or without volume) stays one row, its open, to be judged.
+    `increments` is each pair's quantity increment.
     """
-    waiting = Ticks(*(np.zeros(0, dtype=np.int64) for _ in Ticks._fields))
+    waiting: Points | None = None
     for start in range(0, len(bars.at), WINDOW_BARS):
         end = min(start + WINDOW_BARS, len(bars.at))
-        made = _ticks(bars.window(start, end), length, increments, indices)
-        merged = Ticks(*(np.concatenate(columns) for columns in zip(waiting, made, strict=True)))
-        order = np.argsort(merged.at, kind="stable")
-        merged = Ticks(*(column[order] for column in merged))
-        # A later bar may still speak before the last ticks of these: they wait for the next window.
-        ready = np.searchsorted(merged.at, bars.at[end], side="left") if end < len(bars.at) else len(merged.at)
-        yield Ticks(*(column[:ready] for column in merged))
-        waiting = Ticks(*(column[ready:] for column in merged))
+        made = _points(bars.window(start, end), increments)
+        if waiting is not None:
+            made = Points(*(np.concatenate(columns) for columns in zip(waiting, made, strict=True)))
+        order = np.argsort(made.at, kind="stable")
+        made = Points(*(column[order] for column in made))
+        # A later bar may still speak before the last points of these: they wait for the next window.
+        ready = np.searchsorted(made.at, bars.at[end], side="left") if end < len(bars.at) else len(made.at)
+        yield Points(*(column[:ready] for column in made))
+        waiting = Points(*(column[ready:] for column in made))
 
 
-def _ticks(bars: Bars, length: Nanos, increments: Integers, indices: Booleans) -> Ticks:
+def _points(bars: Bars, increments: Integers) -> Points:
     rising = bars.close >= bars.open
     first_turn, second_turn = np.where(rising, bars.low, bars.high), np.where(rising, bars.high, bars.low)
     path = np.stack((bars.open, first_turn, second_turn, bars.close), axis=1)
-    increment = increments[bars.pair]
     kept = np.ones(path.shape, dtype=np.bool_)
-    divisible = (increment > 0) & ((bars.volume > 0) | indices[bars.pair])
-    kept[:, 1:] = (path[:, 1:] != path[:, :-1]) & divisible[:, None]
-    times = bars.at[:, None] + np.array([0, length // 3, 2 * length // 3, length - 1], dtype=np.int64)
-    pairs = np.repeat(bars.pair[:, None], 4, axis=1)
-    sizes = _shares(bars.volume, increment, kept)
-    return Ticks(times[kept], pairs[kept], path[kept], sizes[kept])
+    kept[:, 1:3] = path[:, 1:3] != path[:, :2]
+    length = bars.ends_at - bars.at
+    steps = np.stack((np.zeros_like(length), length // 3, 2 * length // 3, length - 1), axis=1)
+    at = bars.at[:, None] + steps
+    last = np.zeros(path.shape, dtype=np.bool_)
+    last[:, 3] = True
+    repeated = (np.repeat(column[:, None], 4, axis=1) for column in (bars.pair, bars.at, bars.low, bars.high))
+    pair, opened_at, low, high = (column[kept] for column in repeated)
+    times, prices = at[kept], path[kept]
+    begins = times == opened_at
+    return Points(
+        at=times,
+        pair=pair,
+        price=prices,
+        size=_shares(bars.volume, increments[bars.pair], kept)[kept],
+        opened_at=opened_at,
+        from_at=np.where(begins, times, np.roll(times, 1)),
+        from_price=np.where(begins, prices, np.roll(prices, 1)),
+        low=low,
+        high=high,
+        last=last[kept],
+        ends_at=np.repeat(bars.ends_at[:, None], 4, axis=1)[kept],
+    )
 
 
 def _shares(volume: Integers, increment: Integers, kept: Booleans) -> Integers:
-    """Each tick's part of its bar's volume, one row a bar; meaningless where not kept."""
-    count = kept.sum(axis=1)
-    step = np.maximum(increment, 1)
-    share = volume // step // count * step
-    sizes = np.repeat(share[:, None], 4, axis=1)
-    last = 3 - np.argmax(kept[:, ::-1], axis=1)
-    sizes[np.arange(len(volume)), last] = volume - share * (count - 1)
-    least = np.where(volume > 0, increment, 0)
-    shares: Integers = np.maximum(sizes, least[:, None])
+    """Each point's part of its bar's volume, one row a bar; meaningless where not kept."""
+    count = kept.sum(axis=1)[:, None]
+    number = np.cumsum(kept, axis=1)
+    whole, rest = np.divmod(volume // increment, count[:, 0])
+    # floor(V * i / n) without the product V * i, which may pass 64 bits.
+    upto = whole[:, None] * number + rest[:, None] * number // count
+    shares: Integers = np.diff(upto, axis=1, prepend=0) * increment[:, None]
+    shares[:, 3] += volume % increment
     return shares

@@ -58,7 +58,51 @@ class RawQuote(Struct, frozen=True, gc=False):
     off_market: ClassVar[bool] = False
 
 
-RawRow = RawTick | RawQuote
+class RawBarPoint(Struct, frozen=True, gc=False):
+    """A bar of the source, played as far as this point of its path: the fields of `BarPointReceived`.
+
+    Its provider found the bar sound: what is left to judge is its time, once, at the point that opens it.
+    """
+
+    position: int
+    """Number of rows before it in this feed."""
+    symbol: str
+    venue: str
+    at: Nanos
+    price: int
+    size: int
+    opened_at: Nanos
+    from_at: Nanos
+    from_price: int
+    low: int
+    high: int
+    last: bool
+    ends_at: Nanos
+
+
+class RawBar(Struct, frozen=True, gc=False):
+    """A bar of the source that cannot be played; prices and volume in 1e-9 units, or the text that was found."""
+
+    position: int
+    """Number of rows before it in this feed."""
+    symbol: str
+    venue: str
+    at: Nanos | str
+    """Nanoseconds UTC."""
+    open: int | str
+    high: int | str
+    low: int | str
+    close: int | str
+    volume: int | str
+    fault: tuple[BadTickReason, str] | None = None
+    """What the provider itself found wrong with the row, and the detail."""
+    price: ClassVar[None] = None
+    """Like a quote it has neither."""
+    size: ClassVar[None] = None
+    off_market: ClassVar[bool] = False
+
+
+RawRow = RawTick | RawQuote | RawBarPoint | RawBar
 """A row of a feed."""
 
 

@@ -1,7 +1,7 @@
 """The provider that plays files: what TapeDataProvider offers. Formats and columns are read in the tape_* modules."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from heapq import merge
 from itertools import islice
 from operator import itemgetter
@@ -9,13 +9,23 @@ from typing import ClassVar
 
 from titanflow.domain.instruments import Instrument
 from titanflow.domain.session_settings import FeedSpec
-from titanflow.domain.types import NANOS_PER_SECOND, Nanos
+from titanflow.domain.types import NANOS_PER_SECOND, InstrumentId, Nanos
 from titanflow.errors import InputError
-from titanflow.gateway.providers.base import ProviderRequest, RawQuote, RawRow, RawTick
+from titanflow.gateway.providers.base import ProviderRequest, RawBar, RawBarPoint, RawQuote, RawRow, RawTick
 from titanflow.gateway.providers.options import Options
 from titanflow.gateway.providers.tape_columns import Layout
 from titanflow.gateway.providers.tape_files import open_tape
 from titanflow.gateway.providers.tape_rows import Fields, rows_of
+
+_REFUSED_BAR = 9
+_KINDS: Mapping[int, Callable[..., RawRow]] = {
+    5: RawQuote,
+    7: RawTick,
+    8: RawTick,
+    _REFUSED_BAR: RawBar,
+    12: RawBarPoint,
+}
+"""Number of fields that a row of a file has -> what it becomes."""
 
 
 class TapeDataProvider:
@@ -51,7 +61,8 @@ class TapeDataProvider:
             with path.open("rb") as file:
                 while piece := file.read(1 << 20):
                     digest.update(piece)
-        return FeedSpec(self.name, ", ".join(path.name for path in self._paths), digest.hexdigest())
+        source = ", ".join(path.name for path in self._paths)
+        return FeedSpec(self.name, source, digest.hexdigest(), tuple(sorted(self._bars.items())))
 
     def instruments(self) -> tuple[Instrument, ...]:
         """Those instruments of the catalogue that occur in the files, sorted by id."""
@@ -64,7 +75,7 @@ class TapeDataProvider:
     @property
     def bar_seconds(self) -> int | None:
         """Length of the bars in its files, the longest where they differ; None where they hold trades alone."""
-        return self._spacing // NANOS_PER_SECOND or None
+        return max(self._bars.values(), default=None)
 
     def rows(self, start: int = 0) -> Iterator[RawRow]:
         """The rows of all files by time; equal times in the order in which the files were given."""
@@ -74,8 +85,7 @@ class TapeDataProvider:
         else:
             fields = map(itemgetter(1), merge(*map(_by_time, streams), key=itemgetter(0)))
         for position, row in enumerate(islice(fields, start, None), start):
-            # A quote has fewer fields than a trade.
-            yield RawQuote(position, *row) if len(row) == 5 else RawTick(position, *row)
+            yield _KINDS[len(row)](position, *row)
 
     def _survey(self, request: ProviderRequest) -> None:
         surveys = [rows.survey() for rows in self._files]
@@ -90,14 +100,24 @@ class TapeDataProvider:
                 f"none of the instruments of these tapes is in the catalogue: {', '.join(map('.'.join, pairs[:10]))}; "
                 "add them in a catalogue file, or name their venue by the option venue (see docs/providers.md)"
             )
-        self._spacing = max(survey.spacing for survey in surveys)
+        spacings = [item for survey in surveys for item in survey.spacings.items()]
+        self._bars: dict[InstrumentId, int] = {}
+        """Seconds that the bars of an instrument last; of those that files give in bars."""
+        for pair, spacing in spacings:
+            instrument = request.catalogue.find(*pair)
+            if instrument is not None:
+                seconds = max(1, -(-spacing // NANOS_PER_SECOND))
+                self._bars[instrument.id] = max(seconds, self._bars.get(instrument.id, 0))
         self._span = (min(s.first for s in surveys if s.first is not None), max(s.last for s in surveys))
 
 
 def _by_time(rows: Iterator[Fields]) -> Iterator[tuple[Nanos, Fields]]:
-    """Rows with the time that places them among those of other files; one without a time stays behind its neighbour."""
+    """Rows with the time that places them among those of other files.
+
+    One without a time stays behind its neighbour, and so does a bar that is refused, for these come first.
+    """
     last = 0
     for row in rows:
         at = row[2]
-        last = at if isinstance(at, int) else last
+        last = at if isinstance(at, int) and len(row) != _REFUSED_BAR else last
         yield last, row

@@ -1,17 +1,17 @@
 """The rows of one tape file, of trades or of bars, in the order in which they are played."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from titanflow.domain.types import NANOS_PER_SECOND, Nanos
+from titanflow.domain.types import MAX_UNITS, NANOS_PER_SECOND, Nanos
 from titanflow.errors import InputError
 from titanflow.gateway.bad_ticks import BadTickReason
 from titanflow.gateway.catalogue import Catalogue
 from titanflow.gateway.normaliser import MAX_JUMP_SECONDS
-from titanflow.gateway.providers.bars import Bars, shortest_gap, ticks_of
+from titanflow.gateway.providers.bars import Bars, points_of
 from titanflow.gateway.providers.tape_columns import (
     BAR_NUMBERS,
     OFF_MARKET_CONDITIONS,
@@ -40,7 +40,11 @@ TradeFields = (
 """symbol, venue, at, price, size, off_market, fault (and official): a RawTick that has no position yet."""
 QuoteFields = tuple[str, str, Nanos | str, int | str, int | str]
 """symbol, venue, at, bid, ask: a RawQuote that has no position yet."""
-Fields = TradeFields | QuoteFields
+PointFields = tuple[str, str, Nanos, int, int, Nanos, Nanos, int, int, int, bool, Nanos]
+"""A RawBarPoint that has no position yet."""
+BarFields = tuple[str, str, Nanos | str, int | str, int | str, int | str, int | str, int | str, Fault]
+"""A RawBar that has no position yet: a bar that is refused."""
+Fields = TradeFields | QuoteFields | PointFields | BarFields
 Quote = tuple[int | str, int | str]
 """Bid and ask."""
 
@@ -52,8 +56,8 @@ class Survey(NamedTuple):
     """Time of its first plausible row; None where it has none."""
     last: Nanos
     pairs: frozenset[Pair]
-    spacing: Nanos = 0
-    """Time from one of its bars to the next; 0 where it holds trades."""
+    spacings: Mapping[Pair, Nanos] = {}
+    """Time from one bar to the next, of each that it has bars of."""
 
 
 class TapeRows(Protocol):
@@ -130,7 +134,7 @@ class TradeRows:
 
 
 class BarRows:
-    """Bars are sorted by time and played as ticks (see `bars`); what is no proper bar comes first, to be refused."""
+    """Bars are sorted by time and played as points (see `bars`); those that cannot be come first, to be refused."""
 
     def __init__(self, reader: _Reader, catalogue: Catalogue, bar_seconds: int | None) -> None:
         self._reader = reader
@@ -144,19 +148,26 @@ class BarRows:
         first = _enter(gate, Numbers(bars.at, {}))
         if first is None:
             return Survey(None, gate.last, frozenset(pairs))
-        return Survey(first, gate.last + self._length(bars, pairs), frozenset(pairs), self._spacing(bars))
+        spacing = self._spacing(bars)
+        present = {pairs[code]: spacing for code in np.unique(bars.pair).tolist()}
+        return Survey(first, gate.last + self._length(bars, pairs), frozenset(pairs), present)
 
     def fields(self) -> Iterator[Fields]:
-        """The ticks of all bars."""
+        """The points of all bars."""
         bars, pairs, refused = self._load()
         yield from refused
         known = [self._catalogue.find(*pair) for pair in pairs]
         increments = np.array([i.quantity_increment if i else 0 for i in known], dtype=np.int64)
         indices = np.array([i is not None and not i.tradable for i in known], dtype=np.bool_)
-        for ticks in ticks_of(bars, self._length(bars, pairs), increments, indices) if len(bars.at) else ():
-            for at, pair, price, size in zip(*(column.tolist() for column in ticks), strict=True):
-                symbol, venue = pairs[pair]
-                yield symbol, venue, at, price, size, False, None
+        playable = _playable(bars, increments, indices)
+        yield from _as_they_stand(bars.chosen(~playable), pairs)
+        bars = bars.chosen(playable)
+        if not len(bars.at):
+            return
+        bars = bars._replace(ends_at=bars.at + self._length(bars, pairs))
+        for points in points_of(bars, increments):
+            for at, pair, *others in zip(*(column.tolist() for column in points), strict=True):
+                yield (*pairs[pair], at, *others)
 
     def _spacing(self, bars: Bars) -> Nanos:
         if self._bar_seconds is not None:
@@ -174,28 +185,48 @@ class BarRows:
         closes = any(instrument is not None and instrument.calendar != "24/7" for instrument in known)
         return min(length, REGULAR_SESSION) if closes else length
 
-    def _load(self) -> tuple[Bars, list[Pair], list[Fields]]:
+    def _load(self) -> tuple[Bars, list[Pair], list[BarFields]]:
         """All proper bars sorted by time, the pairs that their `pair` points into, and the rows that are none."""
         codes: dict[Pair, int] = {}
         parts: list[Bars] = []
-        refused: list[Fields] = []
+        refused: list[BarFields] = []
         for chunk in self._reader.chunks():
             at = self._reader.layout.times(chunk.columns["ts_ns"])
             values = [numbers(chunk.columns[column]) for column in BAR_NUMBERS]
             symbols, venues = self._reader.pairs(chunk)
             faults = _faults_of_bars(at, values)
+            listed = [column.listed() for column in (at, *values)] if faults else []
             for row, fault in sorted(faults.items()):
-                close, volume = values[3].listed()[row], values[4].listed()[row]
-                refused.append((symbols[row], venues[row], at.listed()[row], close, volume, False, fault))
-            refused += _torn_rows(chunk)
+                refused.append((symbols[row], venues[row], *(column[row] for column in listed), fault))  # type: ignore[arg-type]
+            refused += [("", "", "", "", "", "", "", "", (BadTickReason.BAD_ROW, torn)) for torn in chunk.torn]
             pair = [codes.setdefault(key, len(codes)) for key in zip(symbols, venues, strict=True)]
-            columns = (at.values, np.array(pair, dtype=np.int64), *(column.values for column in values))
+            columns = (at.values, at.values, np.array(pair, dtype=np.int64), *(column.values for column in values))
             proper = np.ones(chunk.rows, dtype=np.bool_)
             proper[list(faults)] = False
             parts.append(Bars(*(column[proper] for column in columns)))
         empty = np.zeros(0, dtype=np.int64)
         bars = Bars(*(np.concatenate((empty, *columns)) for columns in zip(*parts, strict=True))) if parts else None
-        return (bars or Bars(*[empty] * 7)).sorted_by_time(), list(codes), refused
+        return (bars or Bars(*[empty] * 8)).sorted_by_time(), list(codes), refused
+
+
+def shortest_gap(bars: Bars) -> Nanos | None:
+    """The smallest time between two bars of one instrument, which is how long a bar lasts; None where none has two."""
+    order = np.lexsort((bars.at, bars.pair))
+    gaps = np.diff(bars.at[order])[np.diff(bars.pair[order]) == 0]
+    gaps = gaps[gaps > 0]
+    return int(gaps.min()) if gaps.size else None
+
+
+def _playable(bars: Bars, increments: NDArray[np.int64], indices: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which bars the market can be shown; what is wrong with the others is said by who judges them."""
+    known, priced = increments[bars.pair] > 0, (bars.low > 0) & (bars.high <= MAX_UNITS)
+    sized: NDArray[np.bool_] = ((bars.volume > 0) | indices[bars.pair]) & (bars.volume <= MAX_UNITS)
+    return known & priced & sized
+
+
+def _as_they_stand(bars: Bars, pairs: Sequence[Pair]) -> Iterator[BarFields]:
+    for at, _, pair, *values in zip(*(column.tolist() for column in bars), strict=True):
+        yield (*pairs[pair], at, *values, None)
 
 
 def _enter(gate: TimeGate, times: Numbers) -> Nanos | None:

@@ -54,8 +54,8 @@ class MarketEnv(Env[Observation, np.int64]):
         self._day = self.days.day(self._episode)
         self._bar = 0
         self._stance = FLAT
-        self.session = PaperSession(self._day.instrument, self.settings, draws, self._day.ticks[0][0].at)
-        self.session.play(self._day.ticks[0])
+        self.session = PaperSession(self._day.instrument, self.settings, draws, self._day.points[0][0].at)
+        self.session.play(self._day.points[0])
         self._equity = self.session.equity
         return self._observe(), {"equity": self._equity}
 
@@ -64,7 +64,7 @@ class MarketEnv(Env[Observation, np.int64]):
         is_last = self._bar + 1 == self._episode.decisions
         self._take(FLAT if is_last else int(action))
         self._bar += 1
-        self.session.play(self._day.ticks[self._bar])
+        self.session.play(self._day.points[self._bar])
         equity = self.session.equity
         reward = (equity - self._equity) * self._per_point
         self._equity = equity

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from titanflow.domain.decider import Handler
-from titanflow.domain.events import Event, Explanation, SessionStarted, SignalGenerated, TickReceived
+from titanflow.domain.events import Event, Explanation, Print, SessionStarted, SignalGenerated
 from titanflow.domain.instruments import Instrument, TradingCalendar
 from titanflow.domain.portfolio import Portfolio
 from titanflow.domain.session_settings import ContenderSpec, FeedSpec, SessionSettings
@@ -58,10 +58,10 @@ class PaperSession:
         """Cash and what the position is worth at the last price."""
         return self.portfolio.equity(self._guardian.house.marks)
 
-    def play(self, ticks: Iterable[TickReceived]) -> None:
-        """Let trades happen; orders fill on the way."""
-        for tick in ticks:
-            self._tell(tick)
+    def play(self, prints: Iterable[Print]) -> None:
+        """Let the price move; orders fill on the way."""
+        for each in prints:
+            self._tell(each)
 
     def wish(self, at: Nanos, side: Side, atr: Price) -> None:
         """Want to be long (BUY) or flat (SELL) from now on; `atr` sets the stop of an entry."""

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from titanflow.domain.events import TickReceived
+from titanflow.domain.events import BarPointReceived
 from titanflow.domain.instruments import Instrument
 from titanflow.domain.types import NANOS_PER_SECOND, SCALE, Nanos, Price
 from titanflow.errors import InputError
-from titanflow.gateway.providers.bars import Bars, ticks_of
+from titanflow.gateway.providers.bars import Bars, points_of
 from titanflow.training.samples import Rows, Samples
 
 LARGEST_FEATURE = 1e6
@@ -35,7 +35,8 @@ class Day(NamedTuple):
     instrument: Instrument
     closed_at: tuple[Nanos, ...]
     atr: tuple[Price, ...]
-    ticks: tuple[tuple[TickReceived, ...], ...]
+    points: tuple[tuple[BarPointReceived, ...], ...]
+    """Of each bar."""
 
 
 class TradingDays:
@@ -58,8 +59,9 @@ class TradingDays:
         instrument = self._instruments[samples.instrument[episode.first]]
         bars = self._bars(chosen, instrument)
         atr = np.rint(np.nan_to_num(samples.atr[chosen]) * SCALE).astype(np.int64)
-        ticks = _played(bars, samples.bar_seconds * NANOS_PER_SECOND, instrument)
-        return Day(instrument, tuple(samples.closed_at[chosen].tolist()), tuple(atr.tolist()), ticks)
+        return Day(
+            instrument, tuple(samples.closed_at[chosen].tolist()), tuple(atr.tolist()), _played(bars, instrument)
+        )
 
     def _cut(self, rows: Rows, longest: int) -> tuple[Episode, ...]:
         rows = np.sort(rows)
@@ -79,9 +81,11 @@ class TradingDays:
         samples, length = self.samples, self.samples.bar_seconds * NANOS_PER_SECOND
         step = instrument.quantity_increment
         closed_at = samples.closed_at[chosen]
+        # A bar may be closed late, by the next event; intervals are aligned, so they never overlap.
+        ends_at = closed_at - closed_at % length
         return Bars(
-            # A bar may be closed late, by the next event; intervals are aligned, so they never overlap.
-            at=closed_at - closed_at % length - length,
+            at=ends_at - length,
+            ends_at=ends_at,
             pair=np.zeros(len(closed_at), dtype=np.int64),
             open=_units(samples.open[chosen]),
             high=_units(samples.high[chosen]),
@@ -96,14 +100,11 @@ def _units(dollars: NDArray[np.float64]) -> NDArray[np.int64]:
     return units
 
 
-def _played(bars: Bars, length: Nanos, instrument: Instrument) -> tuple[tuple[TickReceived, ...], ...]:
-    """Each bar's ticks."""
-    increments, indices = np.array([instrument.quantity_increment]), np.array([False])
-    parts = list(ticks_of(bars, length, increments, indices))
-    at, price, size = (np.concatenate([getattr(part, name) for part in parts]) for name in ("at", "price", "size"))
-    ticks = [
-        TickReceived(*each)
-        for each in zip(at.tolist(), [instrument.id] * len(at), price.tolist(), size.tolist(), strict=True)
-    ]
-    ends = [*np.searchsorted(at, bars.at[1:], side="left").tolist(), len(ticks)]
-    return tuple(tuple(ticks[start:end]) for start, end in zip([0, *ends[:-1]], ends, strict=True))
+def _played(bars: Bars, instrument: Instrument) -> tuple[tuple[BarPointReceived, ...], ...]:
+    """Each bar's points. One without volume has points of size 0: it can be marked, and fills nothing."""
+    parts = list(points_of(bars, np.array([instrument.quantity_increment])))
+    at, _, *columns = (np.concatenate(column) for column in zip(*parts, strict=True))
+    others = zip(*(column.tolist() for column in columns), strict=True)
+    points = [BarPointReceived(moment, instrument.id, *each) for moment, each in zip(at.tolist(), others, strict=True)]
+    ends = [*np.searchsorted(at, bars.at[1:], side="left").tolist(), len(points)]
+    return tuple(tuple(points[start:end]) for start, end in zip([0, *ends[:-1]], ends, strict=True))

@@ -11,12 +11,12 @@ import redis
 from support.trending_samples import trending_samples
 from titanflow.domain.events import (
     BarClosed,
+    BarPointReceived,
     ClockAdvanced,
     Event,
     Explanation,
     OrderFilled,
     SessionStarted,
-    TickReceived,
 )
 from titanflow.domain.instruments import TradingCalendar
 from titanflow.domain.portfolio import Portfolio
@@ -73,7 +73,7 @@ def with_live_ranges(samples: Samples) -> Samples:
 def feed(day: Day) -> Iterator[Event]:
     """Every tick of the day, each second's clock before them, and the clock that closes the last bar."""
     second = 0
-    for tick in (tick for bar in day.ticks for tick in bar):
+    for tick in (tick for bar in day.points for tick in bar):
         if tick.at // NANOS_PER_SECOND > second:
             second = tick.at // NANOS_PER_SECOND
             yield ClockAdvanced(second * NANOS_PER_SECOND)
@@ -84,7 +84,7 @@ def feed(day: Day) -> Iterator[Event]:
 def fused_events(redis_url: str, session: str, day: Day, settings: SessionSettings) -> list[Event]:
     instrument = day.instrument
     started = SessionStarted(
-        at=day.ticks[0][0].at,
+        at=day.points[0][0].at,
         identity="s",
         seed=1,
         settings=settings,
@@ -108,7 +108,7 @@ def equity_at_closes(events: list[Event], cash: Money) -> list[Money]:
     for event in events:
         if type(event) is OrderFilled:
             portfolio.apply(event.at, event.instrument, event.side, event.quantity, event.price, event.fee)
-        elif type(event) is TickReceived:
+        elif type(event) is BarPointReceived:
             marks[event.instrument] = event.price
         elif type(event) is BarClosed:
             curve.append(portfolio.equity(marks))
