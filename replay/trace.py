@@ -1,12 +1,13 @@
 """Answers "why?": walks the causes from a fill, an order or any seq back to the tick that set it off."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from eventstore.ledger import Ledger
 from titanflow.domain.events import (
     BarClosed,
     Event,
+    KillSwitchTripped,
     LeaderboardPublished,
     OperatorCommanded,
     OrderApproved,
@@ -16,10 +17,13 @@ from titanflow.domain.events import (
     OrderHeld,
     OrderRejected,
     OrderSubmitted,
+    OrderTriggered,
     Print,
+    RiskCommandIssued,
     SessionStarted,
     SignalGenerated,
 )
+from titanflow.domain.types import OrderPurpose, Quantity
 
 PAGE = 1000
 
@@ -31,7 +35,16 @@ class Link(NamedTuple):
     event: Event
 
 
-OrderEvent = OrderApproved | OrderHeld | OrderSubmitted | OrderFilled | OrderCancelled | OrderRejected | OrderDenied
+OrderEvent = (
+    OrderApproved
+    | OrderHeld
+    | OrderSubmitted
+    | OrderTriggered
+    | OrderFilled
+    | OrderCancelled
+    | OrderRejected
+    | OrderDenied
+)
 """What names the order that it is about."""
 
 
@@ -51,37 +64,83 @@ def find(ledger: Ledger[Event], target: str) -> int | None:
 def trace(ledger: Ledger[Event], seq: int) -> list[Link]:
     """The chain of events behind the one at `seq`, oldest first and ending with it.
 
-    Behind an event stand: the event that it names as its cause; the order's earlier steps (held, approved, submitted);
-    for a protective stop the entry that it protects, with the fill; for a verdict the signal; for a signal the last
-    tick that its contender saw and the bar that it decided on.
+    Behind an event stand: the event that it names as its cause; the order's earlier steps (held, approved, submitted,
+    triggered), and of the order that was asked for its earlier fills; for a protective stop the entry that it
+    protects, with the fill; for any other closing order the entries that opened the position; for a liquidation the
+    kill switch; for a verdict the signal; for a signal the last tick that its contender saw and the bar that it
+    decided on.
     """
-    steps = _order_steps(ledger, seq)
-    wanted = [seq]
+    past = _Past(ledger, seq)
     chain: dict[int, Event] = {}
+    wanted = [seq]
     while wanted:
         number = wanted.pop()
         if number in chain or number < 1:
             continue
         event = chain[number] = event_at(ledger, number)
-        wanted += _behind(ledger, Link(number, event), steps)
+        wanted += _behind(ledger, Link(number, event), past)
+    asked = getattr(chain.get(seq), "order_id", "")
+    for link in past.steps.get(asked, ()) if asked else ():
+        if link.seq < seq:
+            chain[link.seq] = link.event
     return [Link(number, chain[number]) for number in sorted(chain)]
 
 
-def _behind(ledger: Ledger[Event], link: Link, steps: Mapping[str, Sequence[Link]]) -> list[int]:
+class _Past:
+    """What a ledger tells of orders and positions up to a seq."""
+
+    def __init__(self, ledger: Ledger[Event], last: int) -> None:
+        self.steps: dict[str, list[Link]] = {}
+        """Order id -> what became of it: held, approved, submitted, triggered, filled."""
+        self._fills: dict[tuple[str, str], list[tuple[int, OrderFilled]]] = {}
+        for seq, event in _events(ledger, last):
+            if isinstance(event, OrderHeld | OrderApproved | OrderSubmitted | OrderTriggered | OrderFilled):
+                self.steps.setdefault(event.order_id, []).append(Link(seq, event))
+            if isinstance(event, OrderFilled):
+                self._fills.setdefault((event.contender, event.instrument), []).append((seq, event))
+
+    def opened_by(self, contender: str, instrument: str, before: int) -> list[int]:
+        """The steps of the entries that opened the position held at a seq, each entry with its first fill only."""
+        held: Quantity = 0
+        entries: dict[str, int] = {}
+        for seq, fill in self._fills.get((contender, instrument), ()):
+            if seq >= before:
+                break
+            after = held + fill.side.sign * fill.quantity
+            if not after or held * after < 0:
+                entries.clear()
+            if after * fill.side.sign > 0 and fill.purpose is OrderPurpose.ENTRY:
+                entries.setdefault(fill.order_id, seq)
+            held = after
+        steps = [link.seq for order in entries for link in self.steps[order] if not isinstance(link.event, OrderFilled)]
+        return [*steps, *entries.values()]
+
+
+def _behind(ledger: Ledger[Event], link: Link, past: _Past) -> list[int]:
     """The seqs one step back from an event; 0 stands for none."""
     seq, event = link
     behind = [int(getattr(event, "cause", 0))]
     if isinstance(event, OrderEvent):
-        behind += [step for step, made in steps.get(event.order_id, ()) if step < seq and type(made) is not OrderFilled]
+        steps = past.steps.get(event.order_id, ())
+        behind += [step for step, made in steps if step < seq and type(made) is not OrderFilled]
+    if isinstance(event, OrderApproved | OrderSubmitted) and _closes(event):
+        behind += past.opened_by(event.contender, event.instrument, seq)
     if isinstance(event, OrderSubmitted):
-        # A protective stop is submitted with the fill that it protects, on the same tick.
-        entry = steps.get(event.parent_id, ())
+        # A protective stop is submitted with the fill that it protects, on the same print.
+        entry = past.steps.get(event.parent_id, ())
         behind += [step for step, made in entry if type(made) is not OrderFilled or made.cause == event.cause]
+    if isinstance(event, RiskCommandIssued):
+        behind += _kill_switch_behind(ledger, event, seq)
     if isinstance(event, OrderApproved | OrderHeld | OrderDenied):
         behind.append(event.signal)
     if isinstance(event, SignalGenerated):
         behind += _last_tick(ledger, event) + _bar_behind(ledger, event, seq)
     return behind
+
+
+def _closes(order: OrderApproved | OrderSubmitted) -> bool:
+    """Whether an order closes a position that it names no entry of."""
+    return order.purpose not in (OrderPurpose.ENTRY, OrderPurpose.STOP_LOSS)
 
 
 def followers(ledger: Ledger[Event], seq: int) -> list[Link]:
@@ -112,13 +171,14 @@ def event_at(ledger: Ledger[Event], seq: int) -> Event:
     raise LookupError(f"the ledger of session {ledger.session!r} has no event {seq}")
 
 
-def _order_steps(ledger: Ledger[Event], last: int) -> dict[str, list[Link]]:
-    """Order id -> what became of it up to seq `last`: held, approved, submitted, filled."""
-    steps: dict[str, list[Link]] = {}
-    for seq, event in _events(ledger, last):
-        if isinstance(event, OrderHeld | OrderApproved | OrderSubmitted | OrderFilled):
-            steps.setdefault(event.order_id, []).append(Link(seq, event))
-    return steps
+def _kill_switch_behind(ledger: Ledger[Event], command: RiskCommandIssued, before: int) -> list[int]:
+    """The kill switch that gave a command: of the same scope and cause."""
+    wanted = (command.cause, command.contender)
+    return [
+        seq
+        for seq, event in _events(ledger, before, command.cause)
+        if isinstance(event, KillSwitchTripped) and (event.cause, event.contender) == wanted
+    ]
 
 
 def _last_tick(ledger: Ledger[Event], signal: SignalGenerated) -> list[int]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from replay.trace import event_at, find, trace
+from replay.trace import event_at, find, followers, trace
 from support.projected_session import eventful_session
 from titanflow.domain.events import (
     Event,
@@ -16,6 +16,7 @@ from titanflow.domain.events import (
     OrderFilled,
     OrderHeld,
     OrderSubmitted,
+    OrderTriggered,
     RiskCommandIssued,
     SignalGenerated,
     TickReceived,
@@ -131,6 +132,81 @@ def test_a_liquidations_fill_reaches_the_command_and_who_gave_it(ledger: EventLe
 def test_a_kill_switch_reaches_the_clock_or_fill_that_tripped_it(ledger: EventLedger, events: Sequence[Event]) -> None:
     seq = seq_of(events, lambda event: isinstance(event, KillSwitchTripped))
     assert len(trace(ledger, seq)) > 1
+
+
+def test_a_liquidation_reaches_the_kill_switch_with_its_numbers_and_the_entry_that_it_closes(
+    ledger: EventLedger, events: Sequence[Event]
+) -> None:
+    tripped = {
+        (event.cause, event.contender): seq
+        for seq, event in enumerate(events, 1)
+        if isinstance(event, KillSwitchTripped)
+    }
+    seq = seq_of(
+        events,
+        lambda event: (
+            isinstance(event, OrderFilled)
+            and event.purpose is OrderPurpose.LIQUIDATION
+            and any(type(e) is OrderSubmitted and e.order_id == event.order_id for e in events)
+        ),
+    )
+    closed = events[seq - 1]
+    assert isinstance(closed, OrderFilled)
+    chain = trace(ledger, seq)
+    (command,) = [event for _, event in chain if isinstance(event, RiskCommandIssued)]
+    assert tripped[command.cause, command.contender] in [number for number, _ in chain]
+    place = (closed.contender, closed.instrument, closed.side.opposite)
+    filled = [event for _, event in chain if isinstance(event, OrderFilled) and entry_fill(event)]
+    assert place in [(each.contender, each.instrument, each.side) for each in filled]
+    assert any(isinstance(event, SignalGenerated) and event.contender == closed.contender for _, event in chain)
+
+
+def test_an_exit_reaches_the_entries_of_its_position_and_of_no_other(
+    ledger: EventLedger, events: Sequence[Event]
+) -> None:
+    held: dict[tuple[str, str], int] = {}
+    opened: dict[tuple[str, str], set[str]] = {}
+    checked = 0
+    for event in events:
+        if not isinstance(event, OrderFilled):
+            continue
+        place = (event.contender, event.instrument)
+        if event.purpose is OrderPurpose.EXIT and checked < 5:
+            approved = seq_of(events, lambda e, of=event: isinstance(e, OrderApproved) and e.order_id == of.order_id)
+            found = {e.order_id for _, e in trace(ledger, approved) if isinstance(e, OrderFilled) and entry_fill(e)}
+            assert found == opened[place]
+            checked += 1
+        before = held.get(place, 0)
+        held[place] = before + event.side.sign * event.quantity
+        if before * held[place] <= 0:
+            opened[place] = set()
+        if held[place] and event.purpose is OrderPurpose.ENTRY:
+            opened[place].add(event.order_id)
+    assert checked == 5
+
+
+def test_an_orders_event_stands_behind_all_its_earlier_fills(ledger: EventLedger, events: Sequence[Event]) -> None:
+    parts: dict[str, list[int]] = {}
+    for seq, event in enumerate(events, 1):
+        if isinstance(event, OrderFilled):
+            parts.setdefault(event.order_id, []).append(seq)
+    order_id, seqs = max(parts.items(), key=lambda item: len(item[1]))
+    assert len(seqs) > 2
+    chain = trace(ledger, seqs[-1])
+    assert [n for n, e in chain if isinstance(e, OrderFilled) and e.order_id == order_id] == seqs
+    first = trace(ledger, seqs[0])
+    later = [n for n, e in followers(ledger, seqs[0]) if isinstance(e, OrderFilled) and e.order_id == order_id]
+    assert [n for n, e in first if isinstance(e, OrderFilled) and e.order_id == order_id] == seqs[:1]
+    assert later == seqs[1:]
+
+
+def test_a_stop_loss_reaches_its_trigger(ledger: EventLedger, events: Sequence[Event]) -> None:
+    seq = seq_of(events, lambda event: isinstance(event, OrderFilled) and event.purpose is OrderPurpose.STOP_LOSS)
+    stopped = events[seq - 1]
+    assert isinstance(stopped, OrderFilled)
+    (triggered,) = [event for _, event in trace(ledger, seq) if isinstance(event, OrderTriggered)]
+    assert triggered.order_id == stopped.order_id
+    assert triggered.active_at <= stopped.met_at
 
 
 def test_a_hold_that_came_to_nothing_reaches_who_ended_it_the_hold_and_the_signal(

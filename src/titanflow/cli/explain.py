@@ -8,8 +8,8 @@ import typer
 from rich.text import Text
 
 from titanflow.cli.context import JsonOption, SessionOption, arrive
-from titanflow.cli.output import console, moment, note, price, print_json, say
-from titanflow.domain.types import decimal_of
+from titanflow.cli.output import console, dollars, moment, note, price, print_json, say, shares
+from titanflow.domain.types import decimal_of, notional, scaled
 
 if TYPE_CHECKING:
     from replay.trace import Link
@@ -22,7 +22,7 @@ _LABEL_WIDTH = 11
 
 PLOT_SUFFIXES = (".svg", ".html")
 MAX_SHOWN = 10
-"""Consequences that a person is shown: an order may fill in hundreds of parts."""
+"""Consequences that a person is shown with their details; of the rest only fills, in a line each."""
 
 
 def register(app: typer.Typer) -> None:
@@ -44,7 +44,7 @@ def explain(
         typer.Option(metavar="FILE", help="Draw the signal's reasons into a .svg or .html file.", show_default=False),
     ] = None,
 ) -> None:
-    """Say why it happened: tick, bar, signal with its reasons, approval with its limits, order, fill."""
+    """Say why it happened: tick, bar, signal with its reasons, approval with its limits, order, trigger, fills."""
     from replay.trace import find, followers, trace
     from titanflow.errors import InputError
     from titanflow.runtime.operator_desk import session_started
@@ -65,16 +65,13 @@ def explain(
         asked = {"session_id": ledger.session, "target": seq}
         print_json({**asked, "chain": _links(chain), "led_to": _links(after), "models": _models_of(chain, models)})
         return
-    names = {spec.id: spec.name for spec in started.contenders}
+    teller = _Teller({spec.id: spec.name for spec in started.contenders}, models, [*chain, *after])
     say(Text(f"Why event {seq} of session {ledger.session} happened, oldest cause first", style="bold"))
     for link in chain:
-        _tell(link, names, models, bold=link.seq == seq)
-    if after:
-        say(Text("What it led to", style="bold"))
-    for link in after[:MAX_SHOWN]:
-        _tell(link, names, models)
-    if len(after) > MAX_SHOWN:
-        say(f"and {len(after) - MAX_SHOWN:,} more events; --json lists them")
+        teller.tell(link, bold=link.seq == seq)
+    teller.tell_consequences(after)
+    if parts := _in_all([*chain, *after], getattr(chain[-1].event, "order_id", "")):
+        say(parts)
 
 
 def _links(links: Sequence["Link"]) -> list[dict[str, Any]]:
@@ -138,16 +135,58 @@ def _caption(signal: "SignalGenerated", models: "RecordedModels") -> "Caption":
     )
 
 
-def _tell(link: "Link", names: Mapping[str, str], models: "RecordedModels", *, bold: bool = False) -> None:
-    from titanflow.cli.story import details, sentence
+class _Teller:
+    """Writes events as lines of a story, each with what it rests on."""
 
-    seq, event = link
-    line = Text(f"{seq:>{_NUMBER_WIDTH}}  {moment(getattr(event, 'at', 0))}  ", style="dim")
-    say(line.append(Text(sentence(event, names), style="bold" if bold else "not dim")))
-    for label, text in details(event, models):
-        indent = _NUMBER_WIDTH + 2
-        room = console.width - indent - _LABEL_WIDTH if console.is_terminal else len(text)
-        first, *rest = Text(text).wrap(console, max(20, room)) if text else [Text("–")]
-        say(Text(f"{'':<{indent}}{label:<{_LABEL_WIDTH}}", style="dim").append(first.plain.rstrip(), style="not dim"))
-        for more in rest:
-            say(" " * (indent + _LABEL_WIDTH) + more.plain.rstrip())
+    def __init__(self, names: Mapping[str, str], models: "RecordedModels", links: Sequence["Link"]) -> None:
+        from titanflow.domain.events import OrderTriggered
+
+        self._names = names
+        self._models = models
+        self._stops = {event.order_id: event.stop_price for _, event in links if isinstance(event, OrderTriggered)}
+
+    def tell(self, link: "Link", *, bold: bool = False, brief: bool = False) -> None:
+        """One event: a line, and unless `brief` its details."""
+        from titanflow.cli.story import details, sentence
+
+        seq, event = link
+        line = Text(f"{seq:>{_NUMBER_WIDTH}}  {moment(getattr(event, 'at', 0))}  ", style="dim")
+        say(line.append(Text(sentence(event, self._names), style="bold" if bold else "not dim")))
+        for label, text in () if brief else details(event, self._models, self._stops):
+            indent = _NUMBER_WIDTH + 2
+            room = console.width - indent - _LABEL_WIDTH if console.is_terminal else len(text)
+            first, *rest = Text(text).wrap(console, max(20, room)) if text else [Text("–")]
+            head = Text(f"{'':<{indent}}{label:<{_LABEL_WIDTH}}", style="dim")
+            say(head.append(first.plain.rstrip(), style="not dim"))
+            for more in rest:
+                say(" " * (indent + _LABEL_WIDTH) + more.plain.rstrip())
+
+    def tell_consequences(self, after: Sequence["Link"]) -> None:
+        """The first with their details; of the others every fill, and how many more there are."""
+        from titanflow.domain.events import OrderFilled
+
+        if after:
+            say(Text("What it led to", style="bold"))
+        for link in after[:MAX_SHOWN]:
+            self.tell(link)
+        for link in after[MAX_SHOWN:]:
+            if isinstance(link.event, OrderFilled):
+                self.tell(link, brief=True)
+        if more := sum(not isinstance(event, OrderFilled) for _, event in after[MAX_SHOWN:]):
+            say(f"and {more:,} more events; --json lists them")
+
+
+def _in_all(links: Sequence["Link"], order_id: str) -> str:
+    """What the parts of an order come to, where it filled in more than one."""
+    from titanflow.domain.events import OrderFilled
+
+    parts = [event for _, event in links if isinstance(event, OrderFilled) and event.order_id == order_id]
+    if len(parts) < 2:
+        return ""
+    quantity, fee = sum(part.quantity for part in parts), sum(part.fee for part in parts)
+    average = scaled(sum(part.price * part.quantity for part in parts), quantity)
+    worth = sum(notional(part.price, part.quantity) for part in parts)
+    return (
+        f"In {len(parts):,} parts: {shares(decimal_of(quantity))} at {price(decimal_of(average))} on average = "
+        f"${dollars(decimal_of(worth))}, fees ${dollars(decimal_of(fee))}"
+    )

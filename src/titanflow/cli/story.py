@@ -34,6 +34,7 @@ from titanflow.domain.events import (
     OrderHeld,
     OrderRejected,
     OrderSubmitted,
+    OrderTriggered,
     QuoteReceived,
     RiskCommandIssued,
     SignalGenerated,
@@ -41,8 +42,10 @@ from titanflow.domain.events import (
     TickReceived,
 )
 from titanflow.domain.types import (
+    FillBasis,
     Money,
     OffMarketReason,
+    OrderId,
     OrderPurpose,
     OrderType,
     Price,
@@ -57,6 +60,9 @@ Names = Mapping[str, str]
 """Contender id -> the name of its model."""
 
 NONE_RECORDED: RecordedModels = {}
+Stops = Mapping[OrderId, Price]
+"""Order id -> the stop price at which it was triggered."""
+NONE_TRIGGERED: Stops = {}
 
 _PURPOSES: Mapping[OrderPurpose, str] = {
     OrderPurpose.ENTRY: "to enter",
@@ -104,7 +110,7 @@ def sentence(event: Event, names: Names) -> str:
             return f"operator {event.operator} ordered: {event.action} {target}"
         case OrderApproved() | OrderDenied() | OrderHeld() | OrderRejected():
             return _verdict(event)
-        case OrderSubmitted() | OrderFilled() | OrderCancelled():
+        case OrderSubmitted() | OrderTriggered() | OrderFilled() | OrderCancelled():
             return _market(event)
         case KillSwitchTripped():
             scope = event.contender or "all contenders"
@@ -116,7 +122,9 @@ def sentence(event: Event, names: Names) -> str:
     return event_line(event).split("  ", 1)[1]
 
 
-def details(event: Event, models: RecordedModels = NONE_RECORDED) -> Iterable[tuple[str, str]]:
+def details(
+    event: Event, models: RecordedModels = NONE_RECORDED, stops: Stops = NONE_TRIGGERED
+) -> Iterable[tuple[str, str]]:
     """What the event rests on: (label, text) pairs. `models` are the session's trained ones."""
     match event:
         case SignalGenerated() if event.model_hash in models:
@@ -140,7 +148,9 @@ def details(event: Event, models: RecordedModels = NONE_RECORDED) -> Iterable[tu
         case OrderHeld() | OrderCancelled():
             yield "meaning", event.code.meaning
         case OrderFilled():
-            yield "slippage", _slippage(event)
+            if event.reference_price:
+                yield "market", _met(event)
+            yield "slippage", _slippage(event, stops)
             if event.purpose is not OrderPurpose.ENTRY:
                 yield "realized", f"{_signed(event.realized_pnl)} on average cost, before the fee"
         case KillSwitchTripped():
@@ -189,28 +199,53 @@ def _verdict(event: OrderApproved | OrderDenied | OrderHeld | OrderRejected) -> 
     return f"risk approved {order} {how} ({worth}) {_PURPOSES[event.purpose]}{stop}"
 
 
-def _market(event: OrderSubmitted | OrderFilled | OrderCancelled) -> str:
+def _market(event: OrderSubmitted | OrderTriggered | OrderFilled | OrderCancelled) -> str:
     if isinstance(event, OrderCancelled):
         return f"order {event.order_id} was cancelled with {_quantity(event.remaining)} left: {event.code}"
+    if isinstance(event, OrderTriggered):
+        latency = (event.active_at - event.met_at) / _MILLISECOND
+        then = f"after {latency:.0f} ms" if latency else "at once"
+        reached = f"the stop at {_price(event.stop_price)} in {event.instrument} was reached at {_price(event.price)}"
+        return f"{reached}: a market order {then}, order {event.order_id}"
     order = _order(event.side, event.quantity, event.instrument)
     if isinstance(event, OrderSubmitted):
         latency = (event.active_at - event.at) / _MILLISECOND
+        when = f"after {latency:.0f} ms" if latency >= 0 else f"since {moment(event.active_at)}"
         how = _how(event.order_type, event.order_price)
         return (
             f"{order} {how} went to the {event.mode} market {_PURPOSES[event.purpose]}, "
-            f"working after {latency:.0f} ms, order {event.order_id}"
+            f"working {when}, order {event.order_id}"
         )
     left = f"{_quantity(event.remaining)} still to fill" if event.remaining else "complete"
     worth, fee = _money(notional(event.price, event.quantity)), small_dollars(decimal_of(event.fee))
-    return f"filled {order} at {_price(event.price)} = ${worth}, fee ${fee}; {left}, {event.fill_id}"
+    settled = event.basis is FillBasis.CLOSING_PRICE
+    done, at = ("settled", "at the closing price ") if settled else ("filled", "at ")
+    return f"{done} {order} {at}{_price(event.price)} = ${worth}, fee ${fee}; {left}, {event.fill_id}"
 
 
-def _slippage(fill: OrderFilled) -> str:
-    cost = notional(fill.slippage, fill.quantity) * fill.side.sign
-    verdict = "worse" if cost > 0 else "better"
+def _met(fill: OrderFilled) -> str:
+    """Which market price the fill rests on, and what trading made of it."""
+    at, costs = _price(fill.reference_price), abs(fill.price - fill.reference_price)
+    paid = f"costs {_price(costs)} a share" if costs else "no costs"
+    match fill.basis:
+        case FillBasis.CLOSING_PRICE:
+            return f"{at} was the last price before the close; no print came in time to fill the order"
+        case FillBasis.BAR_PATH:
+            return f"{at} on the path of a bar, met {moment(fill.met_at)}; {paid}"
+    return f"{at} was traded; {paid}"
+
+
+def _slippage(fill: OrderFilled, stops: Stops) -> str:
+    """How far the fill is from the decision's price, and for a stop from the price at which it was to act."""
+    protective = fill.purpose is OrderPurpose.STOP_LOSS
+    stop = fill.price - fill.slippage if protective else stops.get(fill.order_id, 0)
+    difference = fill.price - stop if stop else fill.slippage
+    against = f"its stop price {_price(stop)}" if stop else "the decision's price"
+    cost = notional(difference, fill.quantity) * fill.side.sign
     if not cost:
-        return "none against the decision's price"
-    return f"{_price(abs(fill.slippage))} a share {verdict} than the decision's price, ${_money(abs(cost))} in all"
+        return f"at {against} exactly" if stop else "none against the decision's price"
+    verdict = "worse" if cost > 0 else "better"
+    return f"{_price(abs(difference))} a share {verdict} than {against}, ${_money(abs(cost))} in all"
 
 
 def _order(side: Side, quantity: Quantity, instrument: str) -> str:

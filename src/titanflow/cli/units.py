@@ -51,12 +51,14 @@ def _by(show: Show, names: str) -> dict[str, Show]:
 
 
 EVENT_FIELDS: Mapping[str, Show] = {
-    **_by(_price, "price open high low close bid ask order_price stop_price decision_price atr slippage"),
+    **_by(
+        _price, "price open high low close bid ask order_price stop_price decision_price reference_price atr slippage"
+    ),
     **_by(_fee, "fee"),
     **_by(_money, "realized_pnl equity opening_equity total_equity"),
     **_by(_quantity, "quantity size volume remaining"),
     **_by(_ratio, "drawdown max_drawdown"),
-    **_by(_moment, "at opened_at active_at expires_at since"),
+    **_by(_moment, "at opened_at active_at expires_at met_at since"),
     **_by(_seconds, "silent_nanos"),
     **_by(_statistic, "confidence value threshold rolling_sharpe rolling_accuracy sharpe sortino"),
 }

@@ -30,7 +30,7 @@ class CommandLine:
 
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """What a command is given: the user's path, the home, and `extra`."""
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
         return {**kept, "TITANFLOW_HOME": str(self.home), **(extra or {})}
 
     def __call__(self, *arguments: object, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:

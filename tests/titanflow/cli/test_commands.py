@@ -148,7 +148,11 @@ def test_explain_counts_what_it_does_not_list_of_many_consequences(cli: CommandL
     listed = cli.json("explain", first["fill_id"], "--session", "parts")["led_to"]
     text = cli.good("explain", first["fill_id"], "--session", "parts")
     assert len(listed) > 20, "an order for coins fills in many parts"
-    assert f"and {len(listed) - 10} more events; --json lists them" in text
+    parts = [link["fill_id"] for link in listed if link["type"] == "OrderFilled"]
+    assert all(f", {fill_id}" in text for fill_id in parts), text
+    others = [link for link in listed[10:] if link["type"] != "OrderFilled"]
+    assert f"and {len(others)} more events; --json lists them" in text
+    assert f"In {len(parts) + 1} parts: " in text
 
 
 def test_explain_takes_an_order_a_seq_and_a_denied_signal(backtested: Any, cli: CommandLine) -> None:

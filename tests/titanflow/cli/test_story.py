@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 
 from support.any_event import events
 from titanflow.cli.show import event_fields, event_line
@@ -21,6 +22,7 @@ from titanflow.domain.events import (
     OrderDenied,
     OrderFilled,
     OrderSubmitted,
+    OrderTriggered,
     SignalGenerated,
     TickReceived,
 )
@@ -28,6 +30,7 @@ from titanflow.domain.types import (
     SCALE,
     DenialCode,
     ExecutionMode,
+    FillBasis,
     KillTrigger,
     OrderPurpose,
     OrderType,
@@ -100,8 +103,70 @@ def test_a_fill_is_told_in_dollars_and_its_slippage_as_better_or_worse() -> None
         sentence(FILLED, NAMES) == "filled SELL 100 BAC.XNYS at 28.30 = $2,830.00, fee $0.0035; 252 still to fill, f1"
     )
     told = dict(details(FILLED))
-    assert told["slippage"] == "0.03 a share worse than the decision's price, $3.00 in all"
+    assert told["slippage"] == "0.03 a share worse than its stop price 28.33, $3.00 in all"
     assert told["realized"].startswith("-$9.00")
+
+
+def test_an_entrys_slippage_is_held_against_the_decisions_price() -> None:
+    entry = replace(FILLED, purpose=OrderPurpose.ENTRY, side=Side.BUY)
+    assert dict(details(entry))["slippage"] == "0.03 a share better than the decision's price, $3.00 in all"
+    assert dict(details(replace(entry, slippage=0)))["slippage"] == "none against the decision's price"
+
+
+def test_of_a_stop_no_story_says_that_it_slipped_by_nothing() -> None:
+    exact = replace(FILLED, slippage=0)
+    assert dict(details(exact))["slippage"] == "at its stop price 28.30 exactly"
+    # An entry by a stop order: held against the stop price that its trigger named, not against the decision.
+    entry = replace(exact, purpose=OrderPurpose.ENTRY, side=Side.BUY)
+    told = dict(details(entry, stops={"s1": 28_250_000_000}))
+    assert told["slippage"] == "0.05 a share worse than its stop price 28.25, $5.00 in all"
+
+
+@pytest.mark.parametrize(
+    ("basis", "reference", "met_at", "told"),
+    [
+        (FillBasis.TRADE, 28_310_000_000, AT, "28.31 was traded; costs 0.01 a share"),
+        (FillBasis.TRADE, 28_300_000_000, AT, "28.30 was traded; no costs"),
+        (
+            FillBasis.BAR_PATH,
+            28_330_000_000,
+            AT - 2_500_000_000,
+            "28.33 on the path of a bar, met 2019-02-11 14:29:57.500; costs 0.03 a share",
+        ),
+        (
+            FillBasis.CLOSING_PRICE,
+            28_300_000_000,
+            AT,
+            "28.30 was the last price before the close; no print came in time to fill the order",
+        ),
+    ],
+)
+def test_a_fill_says_on_which_price_of_the_market_it_rests(
+    basis: FillBasis, reference: int, met_at: int, told: str
+) -> None:
+    fill = replace(FILLED, basis=basis, reference_price=reference, met_at=met_at)
+    assert dict(details(fill))["market"] == told
+
+
+def test_a_settlement_is_told_as_one() -> None:
+    settled = replace(FILLED, basis=FillBasis.CLOSING_PRICE, remaining=0, purpose=OrderPurpose.SESSION_CLOSE)
+    assert sentence(settled, NAMES) == (
+        "settled SELL 100 BAC.XNYS at the closing price 28.30 = $2,830.00, fee $0.0035; complete, f1"
+    )
+
+
+def test_a_trigger_is_told_with_the_price_that_reached_the_stop_and_its_latency() -> None:
+    triggered = OrderTriggered(
+        4, AT, "s1", "sma", "BAC.XNYS", 28_330_000_000, 28_310_000_000, met_at=AT, active_at=AT + 95_000_000
+    )
+    reached = "the stop at 28.33 in BAC.XNYS was reached at 28.31: a market order"
+    assert sentence(triggered, NAMES) == f"{reached} after 95 ms, order s1"
+    assert sentence(replace(triggered, active_at=AT), NAMES) == f"{reached} at once, order s1"
+
+
+def test_a_stop_that_works_since_a_moment_on_its_entrys_leg_is_told_with_that_moment() -> None:
+    earlier = replace(SUBMITTED, active_at=AT - 1_500_000_000)
+    assert "working since 2019-02-11 14:29:58.500" in sentence(earlier, NAMES)
 
 
 def test_a_denial_is_told_with_its_meaning_and_its_numbers() -> None:
