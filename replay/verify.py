@@ -3,16 +3,18 @@
 import hashlib
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from eventstore.codec import Codec, body
+from eventstore.errors import BrokenLedgerError
 from eventstore.ledger import Block, Ledger
 from replay.comparison import Comparison, Serving, comparison_of
-from titanflow.deciders import new_deciders, owners
+from titanflow.deciders import new_deciders, owners, timed_out_in
 from titanflow.domain.decider import Handler
 from titanflow.domain.events import EVENT_TYPES, Event
 from titanflow.errors import InputError
+from titanflow.signal.asking import NOBODY_TIMED_OUT, TimedOut
 from titanflow.signal.model import NO_MODELS, Models
 
 
@@ -72,11 +74,19 @@ Route = tuple[deque[Event] | None, tuple[tuple[Handler, deque[Event]], ...]]
 class Replayer:
     """Deciders in their initial state, and what each decided that the ledger has not shown yet."""
 
-    def __init__(self, codec: Codec[Event], comparison: Comparison, first: int = 1, models: Models = NO_MODELS) -> None:
+    def __init__(
+        self,
+        codec: Codec[Event],
+        comparison: Comparison,
+        first: int = 1,
+        models: Models = NO_MODELS,
+        timed_out: TimedOut = NOBODY_TIMED_OUT,
+    ) -> None:
+        """`timed_out` are those whose calls were stopped in the session, and the event of each."""
         self._codec = codec
         self._comparison = comparison
         self._first = first
-        self._deciders = new_deciders(models=models)
+        self._deciders = new_deciders(models=models, timed_out=timed_out)
         self._owners = owners()
         self.waiting: dict[str, deque[Event]] = {decider.name: deque() for decider in self._deciders}
         self._routes = {event_type: self._route(event_type) for event_type in EVENT_TYPES}
@@ -162,7 +172,7 @@ def verify(
     if first > end:
         raise InputError(f"session {ledger.session!r} has no events from seq {first} to {last or end} to compare")
     comparison = comparison_of(next(ledger.read(1, 1)).events[0], serving)
-    replayer = Replayer(codec, comparison, first, models)
+    replayer = Replayer(codec, comparison, first, models, timed_out_in(_sound_events(ledger)))
     digest = hashlib.sha256()
     # Taken before reading: what these checkpoints promise is in the ledger by the time we read it.
     checkpoints = ledger.checkpoints() if last is None else {}
@@ -191,3 +201,12 @@ def verify(
         comparison=comparison.method,
         reason=comparison.reason,
     )
+
+
+def _sound_events(ledger: Ledger[Event]) -> Iterator[Event]:
+    """Every event up to the first that cannot be read: what is wrong there is for the replay itself to meet."""
+    try:
+        for block in ledger.read():
+            yield from block.events
+    except BrokenLedgerError:
+        return

@@ -65,6 +65,7 @@ def play(place: Place, session: str | None) -> str:
 
     opened = open_run(place.settings, place.redis_url, session)
     first, last = opened.feed.provider.span()
+    limit = place.settings.runtime.contender_cpu_seconds
     columns = (
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[seq]:,} events"), TimeElapsedColumn(),
     )  # fmt: skip
@@ -74,7 +75,7 @@ def play(place: Place, session: str | None) -> str:
         def show(at: Nanos, seq: int) -> None:
             progress.update(task, completed=at - first, seq=seq, description=moment(at))
 
-        FusedRun(opened.ledger, opened.feed, opened.models).run(on_flush=show)
+        FusedRun(opened.ledger, opened.feed, opened.models, limit).run(on_flush=show)
     return opened.ledger.session
 
 

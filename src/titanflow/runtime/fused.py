@@ -8,6 +8,8 @@ from titanflow.domain.decider import Handler
 from titanflow.domain.events import EVENT_TYPES, Event
 from titanflow.domain.types import Nanos
 from titanflow.runtime.ledgers import EventLedger
+from titanflow.signal.asking import NOBODY_TIMED_OUT, Asking, TimedOut
+from titanflow.signal.engine import SignalEngine
 from titanflow.signal.model import NO_MODELS, Models
 
 BLOCK_EVENTS = 1000
@@ -21,9 +23,10 @@ class FusedLoop:
     decider sees every event in ledger order, first come first served, until no one has more to say.
     """
 
-    def __init__(self, ledger: EventLedger, models: Models = NO_MODELS) -> None:
+    def __init__(self, ledger: EventLedger, models: Models = NO_MODELS, timed_out: TimedOut = NOBODY_TIMED_OUT) -> None:
+        """`timed_out` are those whose calls were stopped in this session, and the event of each."""
         self._ledger = ledger
-        self._deciders = new_deciders(models=models)
+        self._deciders = new_deciders(models=models, timed_out=timed_out)
         self._block: list[Event] = []
         self.last_seq = 0
         """Seq of the last event that is in the ledger."""
@@ -35,6 +38,16 @@ class FusedLoop:
             event_type: tuple(table[event_type] for table in tables if event_type in table)
             for event_type in EVENT_TYPES
         }
+
+    @property
+    def asking(self) -> Asking:
+        """Whom the signal decider asks at this moment."""
+        return next(decider.asking for decider in self._deciders if isinstance(decider, SignalEngine))
+
+    @property
+    def end(self) -> int:
+        """Seq of the last event in hand."""
+        return self.last_seq + len(self._block)
 
     def recover(self) -> int:
         """Fold what the ledger holds, decide what is still owed, and return the feed position to go on from.

@@ -11,6 +11,7 @@ from functools import partial
 import structlog
 
 from titanflow.deciders import DECIDERS
+from titanflow.errors import SessionStateError
 from titanflow.runtime.ledgers import EventLedger, connect
 from titanflow.runtime.operator_desk import session_started
 from titanflow.runtime.processor import Processor, is_over
@@ -68,7 +69,8 @@ def run_fused(job: Job) -> None:
 
     settings = load_run(job.settings.home, job.ledger.session)
     feed = open_feed(settings, open_provider(settings), session_started(job.ledger))
-    FusedRun(job.ledger, feed, _models(job)).run(pace=Pace(settings.feed.speed), stop=job.stop)
+    run = FusedRun(job.ledger, feed, _models(job), settings.runtime.contender_cpu_seconds)
+    run.run(pace=Pace(settings.feed.speed), stop=job.stop)
 
 
 def run_decider(name: str, job: Job) -> None:
@@ -77,7 +79,7 @@ def run_decider(name: str, job: Job) -> None:
     # What start-up made lives on: a full collection that walked it each time would be felt at some tick.
     gc.collect()
     gc.freeze()
-    Processor(job.ledger, name, job.stop.is_set, models).run()
+    Processor(job.ledger, name, job.stop.is_set, models, _call_cpu_seconds(job)).run()
     _answer_for_the_end(job)
 
 
@@ -118,6 +120,15 @@ def decider_lag(ledger: EventLedger) -> int:
 
 def _models(job: Job) -> Models:
     return models_of(connect(job.redis_url), job.settings.home, session_started(job.ledger))
+
+
+def _call_cpu_seconds(job: Job) -> float:
+    """As the session was started with; a decider that runs elsewhere has its own settings."""
+    try:
+        settings = load_run(job.settings.home, job.ledger.session)
+    except SessionStateError:
+        settings = job.settings
+    return settings.runtime.contender_cpu_seconds
 
 
 def _answer_for_the_end(job: Job) -> None:

@@ -129,13 +129,16 @@ class LeaderboardSection(Section):
 
 
 class RuntimeSection(Section):
-    """How the session's processes run; none of this changes a decision's bytes."""
+    """How the session's processes run. No decision's bytes depend on it: where a call is stopped, an event says so."""
 
     topology: Literal["services", "fused"] = Field("services", description="a process a service, or all in one")
     max_lag_events: Annotated[int, Field(ge=100, le=10_000_000)] = Field(
         200, description="the feed waits while a decider is further behind, or fills would lie in its future"
     )
     restart_limit: Annotated[int, Field(ge=0, le=1000)] = Field(10, description="restarts of one service in a row")
+    contender_cpu_seconds: Annotated[float, Field(ge=0.1, le=3_600)] = Field(
+        5.0, description="a contender of which one call takes more CPU time is stopped and set aside"
+    )
     hang_seconds: Annotated[float, Field(ge=5, le=86_400)] = Field(
         120.0, description="a service without a sign of life for so long is killed and restarted"
     )
