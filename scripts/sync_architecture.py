@@ -17,6 +17,7 @@ from titanflow.deciders import new_deciders
 from titanflow.domain.events import EVENT_TYPES, tag_of
 from titanflow.gateway.bad_ticks import reasons_table
 from titanflow.gateway.providers.registry import PROVIDERS
+from titanflow.risk.absences import absences_table
 from titanflow.risk.codes import codes_table
 from titanflow.settings import LEGACY_VARIABLES, allowed_values, field_of, setting_names, shown
 from titanflow.signal.contenders import DEFAULT_CONTENDERS_FILE
@@ -125,6 +126,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "channels": channels_table,
     "denial_codes": codes_table,
     "bad_ticks": reasons_table,
+    "absences": absences_table,
 }
 
 

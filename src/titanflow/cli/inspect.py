@@ -130,19 +130,21 @@ def _show_open(seen: "Observer") -> None:
 def leaderboard(session: SessionArgument = None, also: SessionToo = None, json: JsonOption = False) -> None:
     """Show the last published standings of a session, from the projections."""
     from projections.queries import Queries
-    from titanflow.cli.standings import standings_table
+    from titanflow.cli.standings import absence_notes, explained, standings_table
     from titanflow.runtime.operator_desk import session_started
 
     place = arrive()
     ledger = place.ledger(one_session(session, also))
     queries = Queries(place.database_url)
-    standings = queries.leaderboard(ledger.session)
+    standings = [explained(standing) for standing in queries.leaderboard(ledger.session)]
     if json:
         print_json({"session_id": ledger.session, "standings": standings, "all": queries.arena(ledger.session)})
     elif not standings:
         say(f"session {ledger.session}: nothing published yet")
     else:
         console.print(standings_table(standings, {spec.id: spec.name for spec in session_started(ledger).contenders}))
+        for line in absence_notes(standings):
+            say(Text(line, style="dim"))
 
 
 def portfolio(

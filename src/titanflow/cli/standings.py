@@ -1,4 +1,4 @@
-"""The leaderboard as a table and as records, from an event or from the projections alike."""
+"""The leaderboard as a table and as records, from an event or from the tables alike, and why a figure is a dash."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -10,6 +10,7 @@ from rich.text import Text
 from titanflow.cli.output import Column, dollars, number, percent, signed_dollars, table
 from titanflow.domain.events import Standing
 from titanflow.domain.types import TradingStatus, decimal_of
+from titanflow.risk.absences import LEAST_TRIPS, Absence, absences
 
 Record = Mapping[str, Any]
 """A standing by the names of its fields; money and ratios are Decimal."""
@@ -20,10 +21,46 @@ _SCALED = {
 }  # fmt: skip
 
 
+_FIGURES = {
+    "sharpe": "Sharpe", "sortino": "Sortino", "calmar": "Calmar", "profit_factor": "profit factor",
+    "win_rate": "win rate",
+}  # fmt: skip
+_NAMED = 3
+"""Contenders that a reason names; of more it says how many."""
+
+
 def record_of(standing: Standing) -> Record:
-    """A published standing in dollars and parts of one."""
+    """A published standing in dollars and parts of one, with why figures are `absent`."""
     fields = msgspec.structs.asdict(standing)
-    return {name: decimal_of(value) if name in _SCALED else value for name, value in fields.items()}
+    return explained({name: decimal_of(value) if name in _SCALED else value for name, value in fields.items()})
+
+
+def explained(standing: Record) -> Record:
+    """The standing with `absent`: figure -> code of the reason why it is not given."""
+    return {**standing, "absent": {figure: absence.value for figure, absence in absences(standing).items()}}
+
+
+def absence_notes(standings: Iterable[Record]) -> list[str]:
+    """Why there are dashes: a line for each reason, with the figures and the contenders that it concerns."""
+    records = list(standings)
+    found: dict[tuple[Absence, tuple[str, ...]], list[str]] = {}
+    for record in records:
+        reasons: dict[Absence, list[str]] = {}
+        for figure, absence in absences(record).items():
+            reasons.setdefault(absence, []).append(_FIGURES[figure])
+        for absence, figures in reasons.items():
+            found.setdefault((absence, tuple(figures)), []).append(record["contender"])
+    return [
+        f"– {', '.join(figures)} of {_who(names, len(records))}: {absence.meaning}"
+        for (absence, figures), names in found.items()
+    ]
+
+
+def _who(names: list[str], everybody: int) -> str:
+    if len(names) == everybody > 1:
+        return "all"
+    rest = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def standings_table(standings: Iterable[Record], names: Mapping[str, str], width: int | None = None) -> Table:
@@ -42,7 +79,13 @@ def _pnl(standing: Record) -> Text:
 
 
 def _win_rate(standing: Record) -> str:
-    return f"{100 * standing['wins'] / standing['trades']:.0f}%" if standing["trades"] else "–"
+    return f"{100 * standing['wins'] / standing['trades']:.0f}%" if standing["trades"] >= LEAST_TRIPS else "–"
+
+
+def _sharpe(standing: Record) -> str:
+    """The ratio, and how far the ends of its interval lie from it."""
+    ratio, high = standing["sharpe"], standing["sharpe_high"]
+    return number(ratio) if ratio is None or high is None else f"{ratio:.2f} ±{high - ratio:.1f}"
 
 
 def _status(standing: Record) -> Text:
@@ -63,7 +106,7 @@ _CELLS: tuple[tuple[Column, Callable[[Record], str | Text]], ...] = (
     (Column("win rate", 3, right=True), _win_rate),
     (Column("profit factor", 6, right=True), lambda s: number(s["profit_factor"])),
     (Column("max drawdown", 4, right=True), lambda s: percent(s["max_drawdown"])),
-    (Column("Sharpe", 3, right=True), lambda s: number(s["sharpe"])),
+    (Column("Sharpe ±95%", 3, right=True), _sharpe),
     (Column("Sortino", 7, right=True), lambda s: number(s["sortino"])),
     (Column("Calmar", 10, right=True), lambda s: number(s["calmar"])),
     (Column("exposure", 8, right=True), lambda s: percent(s["exposure"])),

@@ -8,7 +8,7 @@ from rich.text import Text
 from titanflow.cli.context import Place
 from titanflow.cli.output import console, moment, say
 from titanflow.cli.progress import model_warnings
-from titanflow.cli.standings import record_of, standings_table
+from titanflow.cli.standings import absence_notes, record_of, standings_table
 from titanflow.domain.events import (
     BarPointReceived,
     OfficialPrintReceived,
@@ -74,11 +74,10 @@ def show_summary(place: Place, session: str, result: dict[str, Any]) -> None:
     rate = result["events"] / result["seconds"] if result["seconds"] else 0
     say(f"took       {result['seconds']:.1f} s, {rate:,.0f} events/s")
     if seen.leaderboard is not None and seen.started is not None:
-        console.print(
-            standings_table(
-                map(record_of, seen.leaderboard.standings), {spec.id: spec.name for spec in seen.started.contenders}
-            )
-        )
+        records = [record_of(standing) for standing in seen.leaderboard.standings]
+        console.print(standings_table(records, {spec.id: spec.name for spec in seen.started.contenders}))
+        for line in absence_notes(records):
+            say(Text(line, style="dim"))
 
 
 def print_lines(seen: Observer) -> Iterator[str]:

@@ -506,7 +506,8 @@ class OrderCancelled(Event, tag="order_cancelled", frozen=True, array_like=True,
 class Standing(Struct, frozen=True, array_like=True, gc=False):
     """One contender's place: its books marked to the last prices and the statistics of its equity curve.
 
-    Formulas and their sources: `titanflow.risk.performance` and docs/ARCHITECTURE.md. None where too little is known.
+    Formulas and their sources: `titanflow.risk.performance` and docs/ARCHITECTURE.md. A ratio is None where it would
+    mislead or is not defined: `titanflow.risk.absences` says why.
     """
 
     contender: ContenderId
@@ -531,11 +532,20 @@ class Standing(Struct, frozen=True, array_like=True, gc=False):
     sortino: float | None
     calmar: float | None
     exposure: Ratio
-    """Part of the sampled times at which it held a position."""
+    """Part of the open time, since it could trade, in which it held a position."""
     turnover: Ratio
     """Traded notional over average equity."""
     stage: str = ""
     """Of the model that decides: rule, candidate, champion, retired, or faulty where it could not be loaded."""
+    sessions: int | None = None
+    """Trading days behind the ratios; None where it has not yet been able to trade."""
+    returns: int = 0
+    """Returns behind the ratios: one a trading day, or one a bar where the tape's bars are longer."""
+    sharpe_low: float | None = None
+    sharpe_high: float | None = None
+    """The 95 % interval of the Sharpe ratio."""
+    sharpe_probability: float | None = None
+    """The probabilistic Sharpe ratio: that the true ratio is above 0."""
 
 
 class LeaderboardPublished(Event, tag="leaderboard", frozen=True, array_like=True, gc=False):
@@ -546,9 +556,14 @@ class LeaderboardPublished(Event, tag="leaderboard", frozen=True, array_like=Tru
     standings: tuple[Standing, ...]
     total_equity: Money
     max_drawdown: Ratio
-    """Of the equity of all contenders together; so are the next two."""
+    """Of the equity of all contenders together; so are all that follow."""
     sharpe: float | None
     sortino: float | None
+    sessions: int = 0
+    returns: int = 0
+    sharpe_low: float | None = None
+    sharpe_high: float | None = None
+    sharpe_probability: float | None = None
 
 
 AnyEvent = (

@@ -82,7 +82,7 @@ class ExecutionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class LeaderboardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How often standings are published and how returns are sampled for their statistics (seconds of event time)."""
+    """How often standings are published (seconds of event time) and exposure is looked at (seconds of open time)."""
 
     publish_seconds: int = 2
     sample_seconds: int = 60

@@ -1,8 +1,8 @@
 """The leaderboard keeper: folds fills, ticks and verdicts into standings and publishes them. It decides no trade.
 
-Standings come out every `publish_seconds` of event time, after each fill and when the session ends. Equity is sampled
-for the statistics every `sample_seconds`, at the first clock of each such period while a venue of the session is open;
-a closed night therefore lies within one return, and a silence within one longer one.
+Standings come out every `publish_seconds` of event time, after each fill and when the session ends. Ratios are taken
+from the equity at the close of each trading day, exposure and average equity every `sample_seconds` of open time. Both
+begin when a contender can trade, and neither depends on which seconds of a silence the clock announces.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,15 +17,14 @@ from titanflow.domain.events import (
     LeaderboardPublished,
     ModelReplaced,
     OrderFilled,
-    Print,
     RiskCommandIssued,
     SessionEnded,
     SessionStarted,
     Standing,
     TickReceived,
 )
-from titanflow.domain.instruments import TradingCalendar
-from titanflow.domain.portfolio import Portfolio
+from titanflow.domain.models import RecordedModel
+from titanflow.domain.session_settings import ContenderSpec
 from titanflow.domain.types import (
     NANOS_PER_SECOND,
     ContenderId,
@@ -35,14 +34,14 @@ from titanflow.domain.types import (
     Price,
     RiskCommand,
     TradingStatus,
-    notional,
 )
-from titanflow.risk.performance import EquityCurve, TradeStatistics, periods_per_year
+from titanflow.risk.first_chance import first_chance
+from titanflow.risk.leaderboard_book import Book
+from titanflow.risk.performance import EquityCurve
+from titanflow.risk.trading_days import Day, OpenMoments, Period, TradingDays
 
 FAULTY = "faulty"
 """Stage of a contender whose model could not be loaded: it has a book and never trades."""
-
-Marks = Mapping[InstrumentId, Price]
 
 
 class Timer:
@@ -62,101 +61,6 @@ class Timer:
         return True
 
 
-class Book:
-    """What the keeper knows of one contender."""
-
-    __slots__ = (
-        "_stage",
-        "_standing",
-        "contender",
-        "curve",
-        "fills",
-        "halted",
-        "manual",
-        "portfolio",
-        "set_aside",
-        "traded",
-        "trips",
-    )
-
-    def __init__(self, contender: ContenderId, cash: Money, periods: float, stage: str = "") -> None:
-        self.contender = contender
-        self._stage = stage
-        self.portfolio = Portfolio(cash)
-        self.curve = EquityCurve(cash, periods)
-        self.trips = TradeStatistics()
-        self.fills = 0
-        self.traded: Money = 0
-        self.halted = False
-        self.manual = False
-        self.set_aside = False
-        self._standing: Standing | None = None
-
-    def fill(self, fill: OrderFilled) -> None:
-        """Book one fill."""
-        _, trip = self.portfolio.apply(fill.at, fill.instrument, fill.side, fill.quantity, fill.price, fill.fee)
-        self.fills += 1
-        self.traded += notional(fill.price, fill.quantity)
-        if trip is not None:
-            self.trips.add(trip.pnl)
-        self._standing = None
-
-    def decided_by(self, stage: str) -> None:
-        """A model of this stage decides from now on."""
-        self._stage = stage
-        self._standing = None
-
-    def sample(self, marks: Marks) -> Money:
-        """Take a sample of the marked equity and return it."""
-        equity = self.portfolio.equity(marks)
-        self.curve.sample(equity, invested=bool(self.portfolio.positions))
-        self._standing = None
-        return equity
-
-    def standing(self, marks: Marks, status: TradingStatus) -> Standing:
-        """The contender's place now. A flat contender's stays what it was until something happens to it."""
-        last = self._standing
-        if last is not None and last.status is status and not self.portfolio.positions:
-            return last
-        value = cost = gross = 0
-        for position in self.portfolio.positions.values():
-            mark = marks.get(position.instrument)
-            worth = position.cost if mark is None else notional(mark, position.quantity)
-            value += worth
-            cost += position.cost
-            gross += abs(worth)
-        self._standing = self._stand(status, self.portfolio.cash + value, value - cost, gross)
-        return self._standing
-
-    def _stand(self, status: TradingStatus, equity: Money, unrealized: Money, gross: Money) -> Standing:
-        portfolio, curve, trips = self.portfolio, self.curve, self.trips
-        curve.mark(equity)
-        return Standing(
-            contender=self.contender,
-            status=status,
-            cash=portfolio.cash,
-            equity=equity,
-            realized_pnl=portfolio.realized,
-            unrealized_pnl=unrealized,
-            fees=portfolio.fees,
-            gross_exposure=gross,
-            open_positions=len(portfolio.positions),
-            fills=self.fills,
-            trades=trips.trades,
-            wins=trips.wins,
-            traded_notional=self.traded,
-            total_return=curve.total_return(equity),
-            max_drawdown=curve.max_drawdown,
-            profit_factor=trips.profit_factor,
-            sharpe=curve.sharpe,
-            sortino=curve.sortino,
-            calmar=curve.calmar,
-            exposure=curve.exposure,
-            turnover=curve.turnover(self.traded),
-            stage=self._stage,
-        )
-
-
 class LeaderboardKeeper:
     """Decider that owns LeaderboardPublished."""
 
@@ -166,9 +70,9 @@ class LeaderboardKeeper:
     def __init__(self) -> None:
         self._marks: dict[InstrumentId, Price] = {}
         self._books: dict[ContenderId, Book] = {}
-        self._calendars: tuple[TradingCalendar, ...] = ()
-        self._stages: Mapping[str, str] = {}
-        """Digest of a trained model -> its stage when the session opened."""
+        self._models: Mapping[str, RecordedModel] = {}
+        """By digest, as they were when the session opened."""
+        self._specs: Mapping[ContenderId, ContenderSpec] = {}
         self._all_halted = False
 
     @property
@@ -177,7 +81,7 @@ class LeaderboardKeeper:
         return {
             SessionStarted: self.on_session_started,
             TickReceived: self.on_tick,
-            BarPointReceived: self.on_tick,
+            BarPointReceived: self.on_bar_point,
             ClockAdvanced: self.on_clock,
             OrderFilled: self.on_fill,
             KillSwitchTripped: self.on_kill_switch,
@@ -189,29 +93,48 @@ class LeaderboardKeeper:
 
     def on_session_started(self, seq: int, started: SessionStarted) -> Decisions:
         """Open a book for each contender, and one curve for all together."""
-        settings = started.settings.leaderboard
-        cash = started.settings.starting_cash
-        periods = periods_per_year(started.calendars, settings.sample_seconds)
-        self._calendars = started.calendars
-        self._stages = {model.digest: model.stage for model in started.models}
+        settings, start = started.settings.leaderboard, started.at
+        cash, models = started.settings.starting_cash, {model.digest: model for model in started.models}
+        self._models, self._specs = models, {spec.id: spec for spec in started.contenders}
+        self._days = TradingDays(started.calendars, start)
+        self._period = Period(started.feed)
+        self._moments = OpenMoments(started.calendars, settings.sample_seconds)
+        self._sampled = start - 1
+        """Up to when moments are sampled."""
+        per_year = self._days.per_year
         self._books = {
-            spec.id: Book(spec.id, cash, periods, FAULTY if spec.fault else spec.stage) for spec in started.contenders
+            spec.id: Book(
+                spec.id,
+                cash,
+                per_year,
+                FAULTY if spec.fault else spec.stage,
+                first_chance(spec, models.get(spec.model_hash), start),
+            )
+            for spec in started.contenders
         }
-        self._total = EquityCurve(cash * len(self._books), periods)
+        self._start = start
+        self._total = EquityCurve(cash * len(self._books), per_year)
         self._publish_timer = Timer(settings.publish_seconds)
-        self._sample_timer = Timer(settings.sample_seconds)
         return NOTHING
 
-    def on_tick(self, seq: int, tick: Print) -> Decisions:
+    def on_tick(self, seq: int, tick: TickReceived) -> Decisions:
         """Mark the instrument."""
         self._marks[tick.instrument] = tick.price
         return NOTHING
 
+    def on_bar_point(self, seq: int, point: BarPointReceived) -> Decisions:
+        """Mark the instrument."""
+        self._marks[point.instrument] = point.price
+        if point.last and point.instrument in self._period.long_bars:
+            self._period.bar_closed()
+        return NOTHING
+
     def on_clock(self, seq: int, clock: ClockAdvanced) -> Decisions:
-        """Sample and publish what is due."""
+        """Sample what has passed, end the days that are over, publish what is due."""
         at = clock.at
-        if self._sample_timer.due(at) and any(calendar.is_open(at) for calendar in self._calendars):
-            self._total.sample(sum(book.sample(self._marks) for book in self._books.values()))
+        self._sample(at)
+        for day in self._days.ended(at):
+            self._end(day)
         return self._publish(seq, at) if self._publish_timer.due(at) else NOTHING
 
     def on_fill(self, seq: int, fill: OrderFilled) -> Decisions:
@@ -238,7 +161,10 @@ class LeaderboardKeeper:
 
     def on_model_replaced(self, seq: int, replaced: ModelReplaced) -> Decisions:
         """The contender's stage is that of the model which decides from now on."""
-        self._books[replaced.contender].decided_by(self._stages[replaced.model_hash])
+        book, model = self._books[replaced.contender], self._models[replaced.model_hash]
+        book.decided_by(model.stage)
+        if not book.could_trade(replaced.at):
+            book.since = first_chance(self._specs[replaced.contender], model, replaced.at)
         return NOTHING
 
     def on_set_aside(self, seq: int, failed: ContenderSetAside) -> Decisions:
@@ -247,21 +173,67 @@ class LeaderboardKeeper:
         return NOTHING
 
     def on_session_ended(self, seq: int, ended: SessionEnded) -> Decisions:
-        """Publish the final standings."""
+        """Publish the final standings; a day of which hardly anything is missing counts."""
+        at = ended.at
+        for day in self._days.ended(at):
+            self._end(day)
+        day_now = self._days.running()
+        if day_now is not None and day_now.is_seen(self._start, at):
+            self._end(day_now)
         return self._publish(seq, ended.at)
 
     def _publish(self, seq: int, at: Nanos) -> Decisions:
         marks, total, equity = self._marks, self._total, 0
         standings = []
         for book in self._books.values():
-            standing = book.standing(marks, self._status(book))
+            standing = book.standing(marks, self._status(book), at)
             standings.append(standing)
             equity += standing.equity
         standings.sort(key=_rank)
         total.mark(equity)
+        figures = total.figures
         return (
-            LeaderboardPublished(seq, at, tuple(standings), equity, total.max_drawdown, total.sharpe, total.sortino),
+            LeaderboardPublished(
+                seq,
+                at,
+                tuple(standings),
+                equity,
+                total.max_drawdown,
+                figures.sharpe,
+                figures.sortino,
+                total.sessions,
+                total.returns.count,
+                figures.sharpe_low,
+                figures.sharpe_high,
+                figures.probability,
+            ),
         )
+
+    def _sample(self, at: Nanos) -> None:
+        """Look at every book for each moment of open time since the last clock; equity has not changed in between."""
+        count, last = self._moments.until, self._sampled
+        passed = count(at) - count(last)
+        self._sampled = at
+        if not passed:
+            return
+        for book in self._books.values():
+            since = book.since
+            if since is not None and since <= at:
+                book.sample(self._marks, passed if since <= last else count(at) - count(since - 1))
+
+    def _end(self, day: Day) -> None:
+        """A trading day is over: take the returns of all, unless the tape's bars go on."""
+        period = self._period.end(day)
+        if period is None:
+            return
+        span, sessions = period
+        for book in self._books.values():
+            book.close(self._marks, span, sessions)
+        equity = sum(book.portfolio.equity(self._marks) for book in self._books.values())
+        if self._total.sessions or span.is_seen(self._start, span.closes):
+            self._total.close(equity, sessions)
+        else:
+            self._total.begin(equity)
 
     def _halt(self, contender: ContenderId) -> None:
         """A halt of all together is one of its own: resuming one contender does not end it."""

@@ -1,17 +1,26 @@
-"""Statistics of an equity curve and of closed round trips, taken one sample at a time. Pure; nothing is looked up.
+"""Statistics of an equity curve and of closed round trips, taken one at a time. Pure; nothing is looked up.
 
 Every formula is evaluated in one fixed order with correctly rounded operations only, and floats are rounded to nine
-decimals, so that a figure is the same on every machine. A figure that is not defined yet is None, never zero.
+decimals, so that a figure is the same on every machine. A figure that is not defined, or that so little time cannot
+bear, is None, never zero; `absences` says why.
 """
 
 from collections.abc import Iterable
 from decimal import Context, Decimal
 from math import sqrt
+from typing import NamedTuple
 
 from titanflow.domain.instruments import TradingCalendar
 from titanflow.domain.types import MAX_UNITS, SCALE, Money, Ratio, ratio_of, scaled
+from titanflow.risk.returns import ReturnStatistics
 
 DECIMALS = 9
+LEAST_SESSIONS = 3
+"""Trading days, and returns, below which there is no Sharpe or Sortino ratio."""
+LEAST_SESSIONS_OF_A_YEAR = 30
+"""Trading days below which nothing is compounded to a year."""
+LARGEST_RATIO = 100.0
+"""A ratio beyond it comes of returns that hardly vary, and says nothing."""
 EXCHANGE_MINUTES_PER_YEAR = 252 * 390
 """Minutes in which a US exchange trades in a year."""
 CALENDAR_MINUTES_PER_YEAR = 365 * 24 * 60
@@ -21,97 +30,76 @@ _DECIMAL = Context(prec=28)
 _LARGEST_LOG_GROWTH = _DECIMAL.ln(Decimal(MAX_UNITS // SCALE))
 
 
-def periods_per_year(calendars: Iterable[TradingCalendar], sample_seconds: int) -> float:
-    """How many samples a year holds: of exchange minutes, or of all minutes where one of the venues never closes."""
+def periods_per_year(calendars: Iterable[TradingCalendar], seconds: int) -> float:
+    """How many bars a year holds: of exchange minutes, or of all minutes where one of the venues never closes."""
     around_the_clock = any(calendar.always_open for calendar in calendars)
     minutes = CALENDAR_MINUTES_PER_YEAR if around_the_clock else EXCHANGE_MINUTES_PER_YEAR
-    return minutes * 60 / sample_seconds
+    return minutes * 60 / seconds
 
 
-class ReturnStatistics:
-    """Mean, deviation and downside deviation of a growing list of periodic returns (Welford 1962)."""
+class Figures(NamedTuple):
+    """What the closes of a curve's days say. A figure that would mislead, or is not defined, is None."""
 
-    __slots__ = ("_downside", "_mean", "_scale", "_scatter", "count")
-
-    def __init__(self, periods: float) -> None:
-        """`periods` a year: what the ratios are annualised with."""
-        self.count = 0
-        self._mean = 0.0
-        self._scatter = 0.0
-        """Sum of squared deviations from the mean."""
-        self._downside = 0.0
-        """Sum of squared returns below zero."""
-        self._scale = sqrt(periods)
-
-    def add(self, value: float) -> None:
-        """Take one more return, as a part: 0.01 is one percent."""
-        self.count += 1
-        deviation = value - self._mean
-        self._mean += deviation / self.count
-        self._scatter += deviation * (value - self._mean)
-        if value < 0.0:
-            self._downside += value * value
-
-    @property
-    def sharpe(self) -> float | None:
-        """Mean over sample deviation (n - 1), times the root of the periods a year, riskless rate 0 (Sharpe 1994)."""
-        if self.count < 2 or self._scatter <= 0.0:
-            return None
-        return round(self._mean / sqrt(self._scatter / (self.count - 1)) * self._scale, DECIMALS)
-
-    @property
-    def sortino(self) -> float | None:
-        """Mean over downside deviation below 0, over all returns, annualised likewise (Sortino and Price 1994)."""
-        if self.count < 2 or self._downside <= 0.0:
-            return None
-        return round(self._mean / sqrt(self._downside / self.count) * self._scale, DECIMALS)
+    sharpe: float | None = None
+    sharpe_low: float | None = None
+    sharpe_high: float | None = None
+    """The 95 % interval of the Sharpe ratio."""
+    probability: float | None = None
+    """The probabilistic Sharpe ratio: that the true ratio is above 0."""
+    sortino: float | None = None
+    calmar: float | None = None
 
 
 class EquityCurve:
     """One account's equity over time.
 
-    `sample` takes the equity at a regular moment: it makes a return against the sample before and renews the ratios.
-    `mark` takes the equity at any moment between: it counts for the drawdown alone. The first sample only sets the
-    base; a sample after equity was zero or below sets a new base, for no return can be taken on it.
+    `close` takes the equity at the end of a trading day: it makes a return against the day before and renews the
+    ratios. `sample` takes it at regular moments, for its average and for exposure; `mark` at any moment, for the
+    drawdown. No return is taken on an equity of zero or below; the next one is taken on what follows.
     """
 
     __slots__ = (
         "_average",
+        "_close",
+        "_close_drawdown",
+        "_close_peak",
         "_first",
         "_invested",
-        "_last",
         "_peak",
-        "_periods",
+        "_per_year",
+        "_samples",
         "_sum",
-        "calmar",
         "exposure",
+        "figures",
         "max_drawdown",
         "opening",
         "returns",
-        "samples",
-        "sharpe",
-        "sortino",
+        "sessions",
     )
 
-    def __init__(self, opening: Money, periods: float) -> None:
-        """`opening` equity is positive; `periods` a year as from `periods_per_year`."""
+    def __init__(self, opening: Money, per_year: int) -> None:
+        """`opening` equity is positive; `per_year` is how many trading days a year has."""
         self.opening = opening
-        self.samples = 0
-        self.returns = ReturnStatistics(periods)
+        self.returns = ReturnStatistics()
+        self.sessions = 0
+        """Trading days behind the returns."""
+        self.figures = Figures()
         self.max_drawdown: Ratio = 0
         """Largest fall below the highest equity seen before, as a part of it (Magdon-Ismail and Atiya 2004)."""
-        self.sharpe: float | None = None
-        self.sortino: float | None = None
-        self.calmar: float | None = None
-        self._periods = periods
+        self.exposure: Ratio = 0
+        """Part of the samples at which a position was held; 0 before the first."""
+        self._per_year = per_year
         self._peak = opening
         self._first: Money = opening
-        self._last: Money = 0
+        """Equity when the returns begin; `_close` is that of the last day's close."""
+        self._close: Money = opening
+        self._close_peak: Money = opening
+        self._close_drawdown: Ratio = 0
+        """The maximum drawdown as the closes alone show it."""
+        self._samples = 0
         self._sum: Money = 0
         self._average = opening
         self._invested = 0
-        self.exposure: Ratio = 0
-        """Part of the samples at which a position was held; 0 before the first."""
 
     def mark(self, equity: Money) -> None:
         """Take the equity at any moment: only the drawdown may change."""
@@ -120,22 +108,30 @@ class EquityCurve:
         elif (self._peak - equity) * SCALE > self.max_drawdown * self._peak:
             self.max_drawdown = ratio_of(self._peak - equity, self._peak)
 
-    def sample(self, equity: Money, invested: bool = False) -> None:
-        """Take the equity at a regular moment; `invested` says whether a position was held then."""
+    def sample(self, equity: Money, times: int = 1, *, invested: bool = False) -> None:
+        """Take the equity as it was at so many regular moments; `invested` says whether a position was held then."""
+        self._samples += times
+        self._sum += equity * times
+        self._average = scaled(self._sum, self._samples)
+        self._invested += times * invested
+        self.exposure = ratio_of(self._invested, self._samples)
+
+    def begin(self, equity: Money) -> None:
+        """Returns are taken from here on: what came before was a part of a day."""
+        self._first = self._close = self._close_peak = equity
+
+    def close(self, equity: Money, sessions: int = 1) -> None:
+        """Take the equity at the end of a period of so many trading days, and renew the ratios."""
         self.mark(equity)
-        if self.samples == 0:
-            self._first = equity
-        elif self._last > 0:
-            self.returns.add((equity - self._last) / self._last)
-        self.samples += 1
-        self._last = equity
-        self._sum += equity
-        self._average = scaled(self._sum, self.samples)
-        self._invested += invested
-        self.exposure = ratio_of(self._invested, self.samples)
-        self.sharpe = self.returns.sharpe
-        self.sortino = self.returns.sortino
-        self.calmar = self._calmar()
+        self.sessions += sessions
+        if self._close > 0:
+            self.returns.add((equity - self._close) / self._close)
+        self._close = equity
+        if equity >= self._close_peak:
+            self._close_peak = equity
+        else:
+            self._close_drawdown = max(self._close_drawdown, ratio_of(self._close_peak - equity, self._close_peak))
+        self.figures = self._figures()
 
     def total_return(self, equity: Money) -> Ratio:
         """Gain of `equity` over the opening equity, as a part of it."""
@@ -145,15 +141,25 @@ class EquityCurve:
         """`traded` notional over the average sampled equity (the opening equity before the first sample)."""
         return ratio_of(traded, self._average)
 
-    def _calmar(self) -> float | None:
-        """Compound annual growth of the samples over the maximum drawdown (Young 1991).
+    def _figures(self) -> Figures:
+        returns = self.returns
+        if self.sessions < LEAST_SESSIONS or returns.count < LEAST_SESSIONS:
+            return Figures()
+        year = sqrt(self._per_year * returns.count / self.sessions)
+        sortino = _within_range(returns.sortino, year)
+        calmar = self._calmar() if self.sessions >= LEAST_SESSIONS_OF_A_YEAR else None
+        sharpe, interval = _within_range(returns.sharpe, year), returns.interval
+        if sharpe is None or interval is None:
+            return Figures(sortino=sortino, calmar=calmar)
+        low, high = (round(end * year, DECIMALS) for end in interval)
+        return Figures(sharpe, low, high, returns.probability, sortino, calmar)
 
-        None without a drawdown, or where compounding so short a span to a year leaves the range of a ratio.
-        """
-        if self.max_drawdown == 0 or self.returns.count == 0 or self._first <= 0:
+    def _calmar(self) -> float | None:
+        """Compound annual growth over the maximum drawdown, both of the days' closes (Young 1991)."""
+        if self._close_drawdown == 0 or self._first <= 0:
             return None
-        growth = _annual_growth(self._first, self._last, self._periods, self.returns.count)
-        return None if growth is None else float(round(growth * SCALE / self.max_drawdown, DECIMALS))
+        growth = _annual_growth(self._first, self._close, self._per_year, self.sessions)
+        return None if growth is None else _within_range(float(growth * SCALE / self._close_drawdown), 1.0)
 
 
 class TradeStatistics:
@@ -187,10 +193,17 @@ def win_rate(wins: int, trades: int) -> Ratio:
     return ratio_of(wins, trades)
 
 
-def _annual_growth(first: Money, last: Money, periods: float, count: int) -> Decimal | None:
-    """(last / first) ** (periods / count) - 1, by decimal logarithms because pow differs between C libraries."""
+def _within_range(ratio: float | None, year: float) -> float | None:
+    """`ratio` of one period, annualised; None where it is beyond what tells anything."""
+    if ratio is None or abs(ratio * year) > LARGEST_RATIO:
+        return None
+    return round(ratio * year, DECIMALS)
+
+
+def _annual_growth(first: Money, last: Money, per_year: int, sessions: int) -> Decimal | None:
+    """(last / first) ** (per_year / sessions) - 1, by decimal logarithms because pow differs between C libraries."""
     if last <= 0:
         return Decimal(-1)
     log_growth = _DECIMAL.ln(_DECIMAL.divide(Decimal(last), Decimal(first)))
-    annual = _DECIMAL.divide(_DECIMAL.multiply(log_growth, Decimal(periods)), Decimal(count))
+    annual = _DECIMAL.divide(_DECIMAL.multiply(log_growth, Decimal(per_year)), Decimal(sessions))
     return None if annual > _LARGEST_LOG_GROWTH else _DECIMAL.subtract(_DECIMAL.exp(annual), Decimal(1))

@@ -125,7 +125,7 @@ class LeaderboardSection(Section):
     """How often standings are published, and how returns are sampled (seconds of event time)."""
 
     publish_seconds: Annotated[int, Field(ge=1, le=86_400)] = Field(2, description="between two publications")
-    sample_seconds: Annotated[int, Field(ge=1, le=86_400)] = Field(60, description="between two points of a curve")
+    sample_seconds: Annotated[int, Field(ge=1, le=86_400)] = Field(60, description="between two looks at exposure")
 
 
 class RuntimeSection(Section):

@@ -1,6 +1,5 @@
 """The leaderboard keeper: when it publishes, what it says, and that an independent library says the same."""
 
-from itertools import pairwise
 from pathlib import Path
 
 import empyrical
@@ -10,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.recorded_session import recorded_ledger
+from support.recorded_session import DAYS, SESSION_SECONDS, recorded_ledger
 from support.scripted_model import ScriptedModel, learned_contender, surely
 from titanflow.domain.events import (
     ClockAdvanced,
@@ -275,21 +274,35 @@ def recorded(market_data: Path) -> list[Event]:
 
 
 def test_ratios_of_a_recorded_session_equal_those_of_an_independent_library(recorded: list[Event]) -> None:
-    boards = [event for event in recorded if type(event) is LeaderboardPublished]
-    sampled = [board for board in boards if type(recorded[board.cause - 1]) is ClockAdvanced]
-    assert len(sampled) == 4 * 390
+    """Four days: the equity at each close, from books folded apart, against the opening."""
+    closes = [(day + SESSION_SECONDS) * NANOS_PER_SECOND for day in DAYS]
+    final = [event for event in recorded if type(event) is LeaderboardPublished][-1]
+    total = np.zeros(len(closes) + 1)
     for contender in ("sma-5-20", "sma-10-30"):
-        last = standing_of(sampled[-1], contender)
-        equities = [standing_of(board, contender).equity for board in sampled]
-        returns = np.array([later / earlier - 1 for earlier, later in pairwise(equities)])
-        growth = empyrical.annual_return(returns, annualization=98_280)
-        assert last.sharpe == pytest.approx(empyrical.sharpe_ratio(returns, annualization=98_280), rel=1e-9)
-        assert last.sortino == pytest.approx(empyrical.sortino_ratio(returns, annualization=98_280), rel=1e-9)
-        assert last.calmar == pytest.approx(growth / (last.max_drawdown / SCALE), rel=1e-9)
-    total = np.array([board.total_equity for board in sampled])
-    assert sampled[-1].sharpe == pytest.approx(
-        empyrical.sharpe_ratio(total[1:] / total[:-1] - 1, annualization=98_280), rel=1e-9
-    )
+        equities = np.array([100_000.0, *equities_at(recorded, contender, closes)])
+        total += equities
+        returns, last = equities[1:] / equities[:-1] - 1, standing_of(final, contender)
+        assert (last.sessions, last.returns, last.calmar) == (4, 4, None)
+        assert last.sharpe == pytest.approx(empyrical.sharpe_ratio(returns), rel=1e-9)
+        assert last.sortino == pytest.approx(empyrical.sortino_ratio(returns), rel=1e-9)
+        assert last.sharpe_low is not None
+        assert last.sharpe_low < last.sharpe - 10
+    assert final.sharpe == pytest.approx(empyrical.sharpe_ratio(total[1:] / total[:-1] - 1), rel=1e-9)
+
+
+def equities_at(recorded: list[Event], contender: str, moments: list[int]) -> list[float]:
+    """The contender's equity in dollars behind the last event at each of these moments."""
+    portfolio, marks, found = Portfolio(fixed(100_000)), {}, []
+    waiting = list(moments)
+    for event in recorded:
+        while waiting and event.at > waiting[0]:  # type: ignore[attr-defined]
+            waiting.pop(0)
+            found.append(portfolio.equity(marks) / SCALE)
+        if type(event) is TickReceived:
+            marks[event.instrument] = event.price
+        elif type(event) is OrderFilled and event.contender == contender:
+            portfolio.apply(event.at, event.instrument, event.side, event.quantity, event.price, event.fee)
+    return found + [portfolio.equity(marks) / SCALE] * len(waiting)
 
 
 def test_maximum_drawdown_of_a_recorded_session_is_that_of_all_that_was_published(recorded: list[Event]) -> None:
