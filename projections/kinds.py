@@ -37,6 +37,20 @@ class AuditType(StrEnum):
     CONTENDER_SET_ASIDE = "CONTENDER_SET_ASIDE"
 
 
+class OrderStep(StrEnum):
+    """How far an order is in its life, as the audit trail tells it; a signal denied at once has no order."""
+
+    APPROVED = "approved"
+    HELD = "held"
+    DENIED = "denied"
+    SUBMITTED = "submitted"
+    TRIGGERED = "triggered"
+    REJECTED = "rejected"
+    PARTIALLY_FILLED = "partially_filled"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+
+
 class RiskEventType(StrEnum):
     """Kinds of record in the table of risk events."""
 

@@ -87,18 +87,28 @@ class Queries:
         """Verdicts with their codes and numbers; with a `limit` the last so many."""
         return self._last(tables.verdicts, session, contender, limit)
 
+    def withheld_signals(self, session: str, contender: str | None = None, limit: int | None = None) -> list[Record]:
+        """What trained models would have said; with a `limit` the last so many."""
+        return self._last(tables.withheld_signals, session, contender, limit)
+
+    def feature_drift(self, session: str, contender: str | None = None, limit: int | None = None) -> list[Record]:
+        """Measures of live features against the training; with a `limit` the last so many."""
+        return self._last(tables.feature_drift, session, contender, limit)
+
     def equity_curve(self, session: str, contender: str | None = None) -> list[Record]:
-        """Every published point of the equity curves, in the order of their seqs."""
+        """The kept points of the equity curves, in the order of their seqs; between two of them nothing is known."""
         return self._last(tables.equity_curve, session, contender, None)
 
     def risk_events(self, session: str) -> list[Record]:
         """Kill switches, rollbacks and commands in the order of their seqs."""
         return self._records(_of(tables.risk_events, session).order_by(tables.risk_events.c.seq))
 
-    def audit_trail(self, session: str, event_type: str | None = None) -> list[Record]:
-        """Audit records in the order of their seqs."""
+    def audit_trail(self, session: str, event_type: str | None = None, order_id: str | None = None) -> list[Record]:
+        """Audit records in the order of their seqs; with an `order_id` the life of that order."""
         table = tables.audit_trail
         query = _of(table, session).order_by(table.c.seq)
+        if order_id is not None:
+            query = query.where(table.c.order_id == order_id)
         return self._records(query if event_type is None else query.where(table.c.event_type == event_type))
 
     def find(self, session: str, identifier: str) -> int | None:

@@ -5,7 +5,9 @@ ledger's 1e-9 integers. A time is stored as `…at_ns` (nanoseconds UTC); its ti
 server, so that the two cannot disagree. A table whose rows are overwritten in place is marked CURRENT.
 """
 
-from sqlalchemy import Column, Index, Integer, Numeric, UniqueConstraint
+from typing import Any
+
+from sqlalchemy import Boolean, Column, Index, Integer, Numeric, UniqueConstraint
 
 from projections.columns import (
     CURRENT,
@@ -25,10 +27,26 @@ from projections.columns import (
     text,
     time,
 )
-from projections.kinds import AuditType, OrderStatus, RiskEventType, VerdictKind
-from titanflow.domain.types import ExecutionMode, KillTrigger, OrderPurpose, OrderType, RiskCommand, Side, TradingStatus
+from projections.kinds import AuditType, OrderStatus, OrderStep, RiskEventType, VerdictKind
+from titanflow.domain.types import (
+    ExecutionMode,
+    FillBasis,
+    KillTrigger,
+    OrderPurpose,
+    OrderType,
+    RiskCommand,
+    Side,
+    TradingStatus,
+    WithheldReason,
+)
 
 __all__ = ["CURRENT", "SCHEMA", "metadata"]
+
+
+def sharpe_bounds() -> tuple[Column[Any], ...]:
+    """How sure the Sharpe ratio is: the ends of its interval, and the probability that it is above 0."""
+    return tuple(double(name, null=True) for name in ("sharpe_low", "sharpe_high", "sharpe_probability"))
+
 
 sessions = table(
     "sessions",
@@ -106,6 +124,36 @@ signals = table(
     check("price", "price > 0 AND atr >= 0 AND order_price > 0"),
 )
 
+withheld_signals = table(
+    "withheld_signals",
+    ("seq",),
+    text("contender"),
+    text("instrument"),
+    text("side"),
+    text("reason"),
+    json("context"),
+    text("model_hash"),
+    of_contender(),
+    of_instrument(),
+    one_of("side", Side),
+    one_of("reason", WithheldReason),
+)
+"""What trained models would have said, had their own guards let them."""
+
+feature_drift = table(
+    "feature_drift",
+    ("seq",),
+    text("contender"),
+    *time("since"),
+    integer("rows"),
+    Column("drifted", Boolean, nullable=False),
+    json("indices"),
+    json("beyond"),
+    text("model_hash"),
+    of_contender(),
+    check("rows", "rows >= 0"),
+)
+
 orders = table(
     "orders",
     ("order_id",),
@@ -129,6 +177,7 @@ orders = table(
     text("mode", null=True),
     *time("active_at", null=True),
     *time("expires_at", null=True),
+    *time("triggered_at", null=True),
     integer("updated_seq"),
     *time("updated_at"),
     of_contender(),
@@ -196,6 +245,10 @@ fills = table(
     exact("realized_pnl"),
     exact("cash_change"),
     exact("cost_change"),
+    *time("met_at"),
+    exact("reference_price", null=True),
+    text("basis"),
+    json("costs"),
     of_contender(),
     of_instrument(),
     refers_to("orders", "order_id"),
@@ -204,7 +257,9 @@ fills = table(
     one_of("purpose", OrderPurpose),
     one_of("mode", ExecutionMode),
     check("quantity", "quantity > 0 AND remaining >= 0"),
-    check("price", "price > 0"),
+    check("price", "price > 0 AND reference_price > 0"),
+    one_of("basis", FillBasis),
+    check("met_at", "met_at_ns <= at_ns"),
     check("balanced", "cash_change + cost_change + fee - realized_pnl = 0"),
     Index(None, "session_id", "order_id"),
 )
@@ -276,6 +331,9 @@ leaderboard = table(
     *map(exact, ("traded_notional", "total_return", "max_drawdown")),
     *(double(name, null=True) for name in ("profit_factor", "sharpe", "sortino", "calmar")),
     *map(exact, ("exposure", "turnover")),
+    integer("sessions", null=True),
+    integer("returns"),
+    *sharpe_bounds(),
     of_contender(),
     UniqueConstraint("session_id", "rank", deferrable=True, initially="DEFERRED"),
     one_of("status", TradingStatus),
@@ -292,6 +350,9 @@ arena = table(
     exact("max_drawdown"),
     double("sharpe", null=True),
     double("sortino", null=True),
+    integer("sessions"),
+    integer("returns"),
+    *sharpe_bounds(),
     of_session(),
     check("drawdown", "max_drawdown >= 0"),
     current=True,
@@ -305,7 +366,10 @@ equity_curve = table(
     *map(exact, ("equity", "cash", "unrealized_pnl", "gross_exposure", "total_return", "max_drawdown")),
     check("exposure", "gross_exposure >= 0 AND max_drawdown >= 0"),
 )
-"""By far the most rows. A foreign key would double their cost; each comes with a row of `leaderboard`, which has it."""
+"""The points of each contender's curve that are kept: `projections.fold.thinning`.
+
+A foreign key would double their cost; each comes with a row of `leaderboard`, which has it.
+"""
 
 risk_events = table(
     "risk_events",
@@ -329,13 +393,18 @@ audit_trail = table(
     "audit_trail",
     ("seq",),
     text("event_type"),
+    text("step", null=True),
+    text("order_id", null=True),
     text("contender", null=True),
     text("model_hash", null=True),
     json("data"),
     of_session(),
     one_of("event_type", AuditType),
+    one_of("step", OrderStep),
+    check("of_order", "(step IS NOT NULL) = (event_type IN ('ORDER', 'FILL'))"),
     check("external", "(cause IS NULL) = (event_type = 'OPERATOR_COMMAND')"),
     Index(None, "session_id", "event_type", "seq"),
+    Index(None, "session_id", "order_id", "seq"),
 )
 
 checkpoints = table(

@@ -1,12 +1,12 @@
-"""The audit trail: each signal, order, fill, kill switch, rollback, word of an operator, new model, failed contender.
+"""The audit trail: each signal, step of an order, kill switch, rollback, word of an operator, new or failed model.
 
-`data` holds the event's fields as recorded (money, prices and quantities as 1e-9 integers, times in nanoseconds).
+`data` holds the event's fields by name: numbers in dollars and shares, exact to the last unit, and moments in UTC.
 """
 
 from collections.abc import Iterator, Mapping
 
 from projections.fold.rows import Handler, Row, document, fields_of, plain
-from projections.kinds import AuditType
+from projections.kinds import AuditType, OrderStep
 from titanflow.domain.events import (
     ContenderSetAside,
     Event,
@@ -14,10 +14,14 @@ from titanflow.domain.events import (
     ModelReplaced,
     ModelRolledBack,
     OperatorCommanded,
+    OrderApproved,
     OrderCancelled,
+    OrderDenied,
     OrderFilled,
+    OrderHeld,
     OrderRejected,
     OrderSubmitted,
+    OrderTriggered,
     SessionStarted,
     SignalGenerated,
     tag_of,
@@ -25,7 +29,11 @@ from titanflow.domain.events import (
 
 AUDITED: Mapping[type[Event], AuditType] = {
     SignalGenerated: AuditType.SIGNAL,
+    OrderApproved: AuditType.ORDER,
+    OrderHeld: AuditType.ORDER,
+    OrderDenied: AuditType.ORDER,
     OrderSubmitted: AuditType.ORDER,
+    OrderTriggered: AuditType.ORDER,
     OrderRejected: AuditType.ORDER,
     OrderCancelled: AuditType.ORDER,
     OrderFilled: AuditType.FILL,
@@ -35,7 +43,19 @@ AUDITED: Mapping[type[Event], AuditType] = {
     ModelReplaced: AuditType.MODEL_REPLACED,
     ContenderSetAside: AuditType.CONTENDER_SET_ASIDE,
 }
-"""Which events leave a record, and of which kind; `data.event` tells an order's submission from its end."""
+"""Which events leave a record, and of which kind; of an order's life `step` says how far it is."""
+
+STEPS: Mapping[type[Event], OrderStep] = {
+    OrderApproved: OrderStep.APPROVED,
+    OrderHeld: OrderStep.HELD,
+    OrderDenied: OrderStep.DENIED,
+    OrderSubmitted: OrderStep.SUBMITTED,
+    OrderTriggered: OrderStep.TRIGGERED,
+    OrderRejected: OrderStep.REJECTED,
+    OrderCancelled: OrderStep.CANCELLED,
+    OrderFilled: OrderStep.FILLED,
+}
+"""The step that an event is in the life of its order; a fill that leaves a rest is a partial one."""
 
 
 class AuditFolder:
@@ -69,8 +89,15 @@ class AuditFolder:
                 "cause": getattr(event, "cause", None),
                 "at_ns": event.at,
                 "event_type": AUDITED[type(event)],
+                "step": _step(event),
+                "order_id": plain(getattr(event, "order_id", "")) or None,
                 "contender": plain(event.contender) or None,
                 "model_hash": self._models.get(event.contender),
                 "data": document({"event": tag_of(type(event)), **fields_of(event)}),
             }
         )
+
+
+def _step(event: Event) -> OrderStep | None:
+    step = STEPS.get(type(event))
+    return OrderStep.PARTIALLY_FILLED if isinstance(event, OrderFilled) and event.remaining else step

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from projections.fold.rows import Handler, Row, exact, origin
+from projections.fold.rows import Handler, Row, costs_of, document, exact, exact_or_none, origin
 from titanflow.domain.events import Event, OrderFilled, SessionStarted
 from titanflow.domain.portfolio import JournalEntry, Portfolio, RoundTrip
 
@@ -77,6 +77,10 @@ def _fill(made: Row, event: OrderFilled, entry: JournalEntry) -> Row:
         "realized_pnl": exact(event.realized_pnl),
         "cash_change": exact(entry.cash),
         "cost_change": exact(entry.cost),
+        "met_at_ns": event.met_at or event.at,
+        "reference_price": exact_or_none(event.reference_price),
+        "basis": event.basis,
+        "costs": document(costs_of(event.costs)),
     }
 
 

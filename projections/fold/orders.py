@@ -18,10 +18,13 @@ from titanflow.domain.events import (
     OrderHeld,
     OrderRejected,
     OrderSubmitted,
+    OrderTriggered,
 )
 from titanflow.domain.types import ExecutionMode, Money, Nanos, OrderPurpose, OrderType, Price, Quantity, Side
 
-OrderEvent = OrderApproved | OrderDenied | OrderRejected | OrderSubmitted | OrderFilled | OrderCancelled
+OrderEvent = (
+    OrderApproved | OrderDenied | OrderRejected | OrderSubmitted | OrderTriggered | OrderFilled | OrderCancelled
+)
 """Events that change an order."""
 
 
@@ -54,6 +57,7 @@ class Order:
     mode: ExecutionMode | None = None
     active_at: Nanos | None = None
     expires_at: Nanos | None = None
+    triggered_at: Nanos | None = None
 
     def row(self) -> Row:
         """The order as a row of `orders`."""
@@ -81,6 +85,7 @@ class Order:
             "mode": self.mode,
             "active_at_ns": self.active_at,
             "expires_at_ns": self.expires_at,
+            "triggered_at_ns": self.triggered_at,
             "updated_seq": self.updated_seq,
             "updated_at_ns": self.updated_at,
         }
@@ -98,6 +103,7 @@ class OrderFolder:
             OrderDenied: self._denied,
             OrderRejected: self._rejected,
             OrderSubmitted: self._submitted,
+            OrderTriggered: self._triggered,
             OrderFilled: self._filled,
             OrderCancelled: self._cancelled,
         }
@@ -144,6 +150,12 @@ class OrderFolder:
         order.mode = event.mode
         order.active_at = event.active_at
 
+    def _triggered(self, seq: int, event: OrderTriggered) -> None:
+        order = self._working(seq, event)
+        self._change(seq, event, order, order.status)
+        order.triggered_at = event.met_at
+        order.active_at = event.active_at
+
     def _filled(self, seq: int, event: OrderFilled) -> None:
         order = self._working(seq, event)
         order.filled += event.quantity
@@ -181,10 +193,10 @@ class OrderFolder:
         self._open[order.order_id] = self._changed[order.order_id] = order
         return order
 
-    def _working(self, seq: int, event: OrderFilled | OrderCancelled) -> Order:
+    def _working(self, seq: int, event: OrderTriggered | OrderFilled | OrderCancelled) -> Order:
         order = self._open.get(event.order_id)
         if order is None:
-            raise ProjectionError(f"event {seq}: order {event.order_id} is not open, yet it is filled or cancelled")
+            raise ProjectionError(f"event {seq}: order {event.order_id} is not open, yet it goes on")
         return order
 
     def _change(self, seq: int, event: OrderEvent, order: Order, status: OrderStatus) -> None:

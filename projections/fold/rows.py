@@ -1,11 +1,14 @@
 """The form of a row before it is written, and how values of events become values of columns."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any, Protocol
 
 import msgspec
 
 from titanflow.domain.events import Event
+from titanflow.domain.types import DenialCode
+from titanflow.domain.units import EVENT_FIELDS, Unit, readable, readable_context
 
 Row = dict[str, Any]
 """Column -> value, without `session_id` and without columns that the server computes."""
@@ -13,8 +16,11 @@ Batch = dict[str, list[Row]]
 """Table -> rows: new ones for a table that only grows, the latest of each changed thing for a current one."""
 Handler = Callable[[int, Any], None]
 """(seq, event): takes the event into the folder's state."""
+_PAIRS = {"features", "contributions", "weights", "indices"}
+"""Fields that hold (name, value) pairs."""
 
-_encode = msgspec.json.Encoder(enc_hook=str).encode
+_encode = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class Folder(Protocol):
@@ -51,14 +57,32 @@ def plain(text: str) -> str:
 
 
 def document(value: Any) -> str:
-    """JSON for a JSONB column; NaN and infinities become null."""
+    """JSON for a JSONB column; decimals are exact numbers, NaN and infinities become null."""
     text = _encode(value).decode()
-    return text if "\\u0000" not in text else _encode(_without_nul(msgspec.json.decode(text))).decode()
+    return text if "\\u0000" not in text else _encode(_without_nul(_decode(text))).decode()
 
 
 def fields_of(event: msgspec.Struct) -> dict[str, object]:
-    """The fields of a struct by name, structs inside it too; money, prices and quantities stay 1e-9 integers."""
-    return {name: _named(getattr(event, name)) for name in event.__struct_fields__}
+    """The fields of a struct by name, structs inside it too, each number in its unit and each moment in words."""
+    code = getattr(event, "code", None)
+    return {name: _told(name, getattr(event, name), code) for name in event.__struct_fields__}
+
+
+def costs_of(costs: Iterable[tuple[str, int | float | str]]) -> dict[str, object]:
+    """What made a fill's price worse, by name, in dollars a share."""
+    return {name: readable(Unit.PRICE, value) for name, value in costs}
+
+
+def _told(name: str, value: Any, code: DenialCode | None) -> object:
+    match name:
+        case "context":
+            return readable_context(value, code)
+        case "costs":
+            return costs_of(value)
+        case _ if name in _PAIRS:
+            return dict(value)
+        case _:
+            return _named(readable(EVENT_FIELDS.get(name, Unit.PLAIN), value))
 
 
 def _named(value: Any) -> object:

@@ -1,22 +1,31 @@
-"""Signals with their features and explanation."""
+"""Signals with their features and explanation, those that a model's own guards withheld, and drift of features."""
 
 from collections.abc import Iterator, Mapping
 
 from projections.fold.rows import Handler, Row, document, exact, exact_or_none, origin
-from titanflow.domain.events import Event, Explanation, SignalGenerated
+from titanflow.domain.events import Event, Explanation, FeatureDriftMeasured, SignalGenerated, SignalWithheld
+from titanflow.domain.units import readable_context
 
 
 class SignalFolder:
-    """Owns `signals`."""
+    """Owns `signals`, `withheld_signals` and `feature_drift`."""
 
     def __init__(self) -> None:
         self._rows: list[Row] = []
-        self.handlers: Mapping[type[Event], Handler] = {SignalGenerated: self._signal}
+        self._withheld: list[Row] = []
+        self._drift: list[Row] = []
+        self.handlers: Mapping[type[Event], Handler] = {
+            SignalGenerated: self._signal,
+            SignalWithheld: self._withhold,
+            FeatureDriftMeasured: self._measured,
+        }
 
     def drain(self) -> Iterator[tuple[str, list[Row]]]:
         """See Folder."""
-        rows, self._rows = self._rows, []
-        yield "signals", rows
+        yield "signals", self._rows
+        yield "withheld_signals", self._withheld
+        yield "feature_drift", self._drift
+        self._rows, self._withheld, self._drift = [], [], []
 
     def _signal(self, seq: int, event: SignalGenerated) -> None:
         self._rows.append(
@@ -32,6 +41,33 @@ class SignalFolder:
                 "order_price": exact_or_none(event.order_price),
                 "features": document(dict(event.features)),
                 "explanation": document(explained(event.explanation)),
+                "model_hash": event.model_hash,
+            }
+        )
+
+    def _withhold(self, seq: int, event: SignalWithheld) -> None:
+        self._withheld.append(
+            {
+                **origin(seq, event),
+                "contender": event.contender,
+                "instrument": event.instrument,
+                "side": event.side,
+                "reason": event.reason,
+                "context": document(readable_context(event.context)),
+                "model_hash": event.model_hash,
+            }
+        )
+
+    def _measured(self, seq: int, event: FeatureDriftMeasured) -> None:
+        self._drift.append(
+            {
+                **origin(seq, event),
+                "contender": event.contender,
+                "since_ns": event.since,
+                "rows": event.rows,
+                "drifted": event.drifted,
+                "indices": document(dict(event.indices)),
+                "beyond": document(event.beyond),
                 "model_hash": event.model_hash,
             }
         )

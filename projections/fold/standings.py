@@ -1,9 +1,10 @@
-"""The leaderboard as last published, and the equity curve of every publication. Nothing is computed anew."""
+"""The leaderboard as last published, and the points of the equity curves that are kept. Nothing is computed anew."""
 
 from collections.abc import Iterator, Mapping
 
 from projections.fold.rows import Handler, Row, exact, origin
-from titanflow.domain.events import Event, LeaderboardPublished, Standing
+from projections.fold.thinning import Thinning
+from titanflow.domain.events import Event, LeaderboardPublished, SessionEnded, SessionStarted, Standing
 
 
 class StandingFolder:
@@ -12,7 +13,14 @@ class StandingFolder:
     def __init__(self) -> None:
         self._latest: tuple[int, LeaderboardPublished] | None = None
         self._curve: list[Row] = []
-        self.handlers: Mapping[type[Event], Handler] = {LeaderboardPublished: self._published}
+        self._thinning: Thinning | None = None
+        self._ended = 0
+        """Seq of the session's end; 0 before."""
+        self.handlers: Mapping[type[Event], Handler] = {
+            SessionStarted: self._started,
+            SessionEnded: self._over,
+            LeaderboardPublished: self._published,
+        }
 
     def drain(self) -> Iterator[tuple[str, list[Row]]]:
         """See Folder."""
@@ -25,22 +33,29 @@ class StandingFolder:
         yield "equity_curve", self._curve
         self._latest, self._curve = None, []
 
+    def _started(self, seq: int, event: SessionStarted) -> None:
+        self._thinning = Thinning(event)
+
+    def _over(self, seq: int, event: SessionEnded) -> None:
+        self._ended = seq
+
     def _published(self, seq: int, event: LeaderboardPublished) -> None:
         self._latest = (seq, event)
-        cause, at = event.cause, event.at
-        for standing in event.standings:
+        if self._thinning is None:
+            return
+        made = origin(seq, event)
+        for contender, point in self._thinning.kept(event, final=event.cause == self._ended):
+            equity, cash, unrealized, gross, gain, drawdown = point
             self._curve.append(
                 {
-                    "seq": seq,
-                    "cause": cause,
-                    "at_ns": at,
-                    "contender": standing.contender,
-                    "equity": exact(standing.equity),
-                    "cash": exact(standing.cash),
-                    "unrealized_pnl": exact(standing.unrealized_pnl),
-                    "gross_exposure": exact(standing.gross_exposure),
-                    "total_return": exact(standing.total_return),
-                    "max_drawdown": exact(standing.max_drawdown),
+                    **made,
+                    "contender": contender,
+                    "equity": exact(equity),
+                    "cash": exact(cash),
+                    "unrealized_pnl": exact(unrealized),
+                    "gross_exposure": exact(gross),
+                    "total_return": exact(gain),
+                    "max_drawdown": exact(drawdown),
                 }
             )
 
@@ -71,6 +86,9 @@ def _place(made: Row, rank: int, standing: Standing) -> Row:
         "calmar": standing.calmar,
         "exposure": exact(standing.exposure),
         "turnover": exact(standing.turnover),
+        "sessions": standing.sessions,
+        "returns": standing.returns,
+        **_sharpe_bounds(standing),
     }
 
 
@@ -81,4 +99,15 @@ def _arena(made: Row, event: LeaderboardPublished) -> Row:
         "max_drawdown": exact(event.max_drawdown),
         "sharpe": event.sharpe,
         "sortino": event.sortino,
+        "sessions": event.sessions,
+        "returns": event.returns,
+        **_sharpe_bounds(event),
+    }
+
+
+def _sharpe_bounds(figures: Standing | LeaderboardPublished) -> Row:
+    return {
+        "sharpe_low": figures.sharpe_low,
+        "sharpe_high": figures.sharpe_high,
+        "sharpe_probability": figures.sharpe_probability,
     }

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from projections.fold.rows import Handler, Row, document, exact, origin, plain
 from projections.kinds import VerdictKind
 from titanflow.domain.events import Context, Event, OrderApproved, OrderDenied, OrderHeld, OrderRejected
+from titanflow.domain.types import DenialCode
+from titanflow.domain.units import readable_context
 
 
 class VerdictFolder:
@@ -41,7 +43,7 @@ class VerdictFolder:
         seq: int,
         event: OrderApproved | OrderDenied | OrderHeld | OrderRejected,
         verdict: VerdictKind,
-        code: str | None,
+        code: DenialCode | None,
         context: Context,
         asked: Row,
         quantity: str | None,
@@ -56,7 +58,7 @@ class VerdictFolder:
                 "quantity": quantity,
                 "order_id": plain(event.order_id) or None,
                 "code": code,
-                "context": document(dict(context)),
+                "context": document(readable_context(context, code)),
             }
         )
 

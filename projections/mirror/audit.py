@@ -23,11 +23,12 @@ from titanflow.domain.events import (
     OrderHeld,
     OrderRejected,
     OrderSubmitted,
+    OrderTriggered,
     SignalGenerated,
 )
 from titanflow.domain.types import DenialCode, Nanos, as_float
 
-OrderEvent = OrderApproved | OrderDenied | OrderHeld | OrderSubmitted | OrderRejected | OrderCancelled
+OrderEvent = OrderApproved | OrderDenied | OrderHeld | OrderSubmitted | OrderTriggered | OrderRejected | OrderCancelled
 
 
 def signal(records: Records, seq: int, recorded_at: Nanos, event: SignalGenerated) -> AuditSignal:
@@ -64,6 +65,11 @@ def denied(records: Records, seq: int, recorded_at: Nanos, event: OrderDenied) -
 def submitted(records: Records, seq: int, recorded_at: Nanos, event: OrderSubmitted) -> AuditOrder:
     """ORDER, working in the market."""
     return _order(records, seq, recorded_at, event, records.orders[event.order_id], "SUBMITTED")
+
+
+def triggered(records: Records, seq: int, recorded_at: Nanos, event: OrderTriggered) -> AuditOrder:
+    """ORDER, a stop whose price was reached."""
+    return _order(records, seq, recorded_at, event, records.orders[event.order_id], "TRIGGERED")
 
 
 def rejected(records: Records, seq: int, recorded_at: Nanos, event: OrderRejected) -> AuditOrder:

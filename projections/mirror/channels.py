@@ -2,6 +2,7 @@
 
 from projections.mirror.formats import iso, known, lower, number, percent
 from projections.mirror.messages import (
+    AbsentFigure,
     Attribution,
     ExecutionFilled,
     ExecutionRequest,
@@ -22,6 +23,7 @@ from titanflow.domain.events import (
     Standing,
 )
 from titanflow.domain.types import as_float
+from titanflow.risk.absences import Known, absent_figures
 from titanflow.risk.performance import win_rate
 
 
@@ -127,6 +129,10 @@ def portfolio_update(records: Records, seq: int, published: LeaderboardPublished
         max_drawdown_pct=percent(published.max_drawdown),
         sharpe=published.sharpe,
         sortino=published.sortino,
+        sharpe_low=published.sharpe_low,
+        sharpe_high=published.sharpe_high,
+        sharpe_probability=published.sharpe_probability,
+        sessions=published.sessions,
     )
 
 
@@ -159,4 +165,13 @@ def _model_portfolio(records: Records, standing: Standing) -> ModelPortfolio:
         max_drawdown_pct=percent(standing.max_drawdown),
         sharpe=standing.sharpe,
         sortino=standing.sortino,
+        sharpe_low=standing.sharpe_low,
+        sharpe_high=standing.sharpe_high,
+        sharpe_probability=standing.sharpe_probability,
+        sessions=standing.sessions,
+        absent=tuple(AbsentFigure(figure, reason) for figure, reason in absent_figures(_known(standing))),
     )
+
+
+def _known(standing: Standing) -> Known:
+    return Known(*(getattr(standing, name) for name in Known._fields))

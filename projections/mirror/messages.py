@@ -9,11 +9,12 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hint
 from msgspec import Struct
 
 from titanflow.domain.types import ExecutionMode, OrderPurpose, OrderType, RiskCommand, Side
+from titanflow.risk.absences import Absence
 
 Number = int | float
 """An int where the value is whole, else a float."""
 SideName = Literal["buy", "sell"]
-OrderStatus = Literal["APPROVED", "HELD", "DENIED", "SUBMITTED", "REJECTED", "CANCELLED"]
+OrderStatus = Literal["APPROVED", "HELD", "DENIED", "SUBMITTED", "TRIGGERED", "REJECTED", "CANCELLED"]
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -104,8 +105,19 @@ class ExecutionFilled(Message, frozen=True, kw_only=True):
     venue: str
 
 
+class AbsentFigure(Struct, frozen=True):
+    """Why a figure is null, or says little."""
+
+    figure: str
+    reason: Absence
+
+
 class ModelPortfolio(Struct, frozen=True, kw_only=True):
-    """One model's line. `trades` are closed round trips; `_pct` and `win_rate` are in percent."""
+    """One model's line. `trades` are closed round trips; `_pct` and `win_rate` are in percent.
+
+    `sharpe_low` and `sharpe_high` are the ends of the Sharpe ratio's 95 % interval, `sharpe_probability` says how
+    probably the true ratio is above 0, `sessions` are the trading days behind it (null: it could not trade yet).
+    """
 
     model_id: str
     model_name: str
@@ -121,10 +133,15 @@ class ModelPortfolio(Struct, frozen=True, kw_only=True):
     max_drawdown_pct: float
     sharpe: float | None
     sortino: float | None
+    sharpe_low: float | None
+    sharpe_high: float | None
+    sharpe_probability: float | None
+    sessions: int | None
+    absent: tuple[AbsentFigure, ...]
 
 
 class PortfolioUpdate(Message, frozen=True, kw_only=True):
-    """The leaderboard. The last three fields are those of all models' equity together."""
+    """The leaderboard. The fields from `max_drawdown_pct` on are those of all models' equity together."""
 
     timestamp: str
     mode: ExecutionMode
@@ -133,6 +150,10 @@ class PortfolioUpdate(Message, frozen=True, kw_only=True):
     max_drawdown_pct: float
     sharpe: float | None
     sortino: float | None
+    sharpe_low: float | None
+    sharpe_high: float | None
+    sharpe_probability: float | None
+    sessions: int
 
 
 class RiskCommandMessage(Message, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from support.projected_session import COIN, START, command, eventful_session, op
 from titanflow.domain.events import (
     ContenderSetAside,
     Event,
+    FeatureDriftMeasured,
     ModelReplaced,
     OrderApproved,
     OrderCancelled,
@@ -27,18 +28,22 @@ from titanflow.domain.events import (
     OrderHeld,
     OrderRejected,
     OrderSubmitted,
+    OrderTriggered,
     RiskCommandIssued,
+    SignalWithheld,
 )
 from titanflow.domain.types import (
     SCALE,
     DenialCode,
     ExecutionMode,
+    FillBasis,
     OperatorAction,
     OrderPurpose,
     OrderType,
     RiskCommand,
     SetAsideReason,
     Side,
+    WithheldReason,
 )
 
 WHO = {"contender": "calm", "instrument": COIN.id}
@@ -262,10 +267,77 @@ def test_each_audited_event_leaves_one_record_with_its_fields() -> None:
     )
     kinds = [(row["seq"], row["event_type"], row["contender"], row["model_hash"]) for row in batch["audit_trail"]]
     model = opening().contenders[1].model_hash
-    assert kinds == [(2, "OPERATOR_COMMAND", "calm", model), (4, "ORDER", "calm", model), (5, "FILL", "calm", model)]
-    word, _, fill = (msgspec.json.decode(row["data"]) for row in batch["audit_trail"])
+    assert kinds == [
+        (2, "OPERATOR_COMMAND", "calm", model), (3, "ORDER", "calm", model), (4, "ORDER", "calm", model),
+        (5, "FILL", "calm", model),
+    ]  # fmt: skip
+    word, approval, _, fill = (msgspec.json.decode(row["data"]) for row in batch["audit_trail"])
     assert (word["reason"], word["event"]) == ("too\N{REPLACEMENT CHARACTER}hot", "operator")
-    assert (fill["event"], fill["price"], fill["order_id"]) == ("order_filled", 100 * SCALE, "a")
+    assert (fill["event"], fill["price"], fill["order_id"]) == ("order_filled", 100, "a")
+    assert (approval["quantity"], approval["stop_price"], approval["context"]) == (5, 90, {"risk": 1, "atr": 2.5})
+
+
+def test_the_audit_trail_has_every_step_of_an_order() -> None:
+    triggered = OrderTriggered(
+        1, START, "p", **WHO, stop_price=90 * SCALE, price=89 * SCALE, met_at=START, active_at=START + 5
+    )
+    batch = folded(
+        held("a"),
+        approved("a", 5),
+        submitted("a", 5),
+        filled("a", 2, 100, remaining=3),
+        cancelled("a", 3),
+        submitted("p", 2, Side.SELL, parent="a"),
+        triggered,
+        filled("p", 2, 89, side=Side.SELL, realized=-22),
+        approved("b", 5),
+        rejected("b", DenialCode.BUYING_POWER),
+        held("c"),
+        denied("c", DenialCode.HOLD_EXPIRED),
+    )
+    lives: dict[str, list[str]] = {}
+    for row in batch["audit_trail"]:
+        lives.setdefault(row["order_id"], []).append(row["step"])
+    assert lives == {
+        "a": ["held", "approved", "submitted", "partially_filled", "cancelled"],
+        "p": ["submitted", "triggered", "filled"],
+        "b": ["approved", "rejected"],
+        "c": ["held", "denied"],
+    }
+    (stop,) = (row for row in batch["orders"] if row["order_id"] == "p")
+    assert (stop["triggered_at_ns"], stop["active_at_ns"], stop["status"]) == (START, START + 5, "filled")
+
+
+def test_the_numbers_behind_a_verdict_are_in_their_units_by_name() -> None:
+    numbers = (("order_value", 50_000_500_000_000), ("limit", 50_000 * SCALE), ("held", 3))
+    rejection = msgspec.structs.replace(rejected("a", DenialCode.ORDER_VALUE), context=numbers)
+    other = msgspec.structs.replace(rejected("a", DenialCode.ORDER_RATE), context=(("limit", 30), ("at", START)))
+    rows = folded(rejection, other)["verdicts"]
+    assert rows[0]["context"] == '{"order_value":50000.5,"limit":50000,"held":3}'
+    assert msgspec.json.decode(rows[1]["context"]) == {"limit": 30, "at": "2023-11-14T22:13:20.000000000Z"}
+
+
+def test_a_fill_says_what_it_rests_on() -> None:
+    met = msgspec.structs.replace(
+        filled("a", 5, 100), met_at=START + 50, reference_price=99 * SCALE, basis=FillBasis.BAR_PATH,
+        costs=(("half_spread", SCALE // 4), ("model", "spread")),
+    )  # fmt: skip
+    row, plain_row = (folded(submitted("a", 5), fill)["fills"][0] for fill in (met, filled("a", 5, 100)))
+    assert (row["met_at_ns"], money(row["reference_price"]), row["basis"]) == (START + 50, 99, "bar_path")
+    assert row["costs"] == '{"half_spread":0.25,"model":"spread"}'
+    assert (plain_row["met_at_ns"], plain_row["reference_price"], plain_row["costs"]) == (START + 100, None, "{}")
+
+
+def test_what_models_withheld_and_how_their_features_drifted_is_told() -> None:
+    numbers = (("probability", 0.75), ("dissimilarity", "nan"))
+    withheld = SignalWithheld(1, START, "calm", COIN.id, Side.BUY, WithheldReason.OUTLIER, numbers, "m")
+    drift = FeatureDriftMeasured(1, START, "calm", START - 60, 30, (("rsi", 0.5), ("atr", 0.1)), True, "m", ("rsi",))
+    batch = folded(withheld, drift)
+    (silent,), (measured,) = batch["withheld_signals"], batch["feature_drift"]
+    assert (silent["reason"], silent["side"]) == ("outlier", "BUY")
+    assert silent["context"] == '{"probability":0.75,"dissimilarity":"nan"}'
+    assert (measured["since_ns"], measured["rows"], measured["drifted"]) == (START - 60, 30, True)
+    assert (measured["indices"], measured["beyond"]) == ('{"rsi":0.5,"atr":0.1}', '["rsi"]')
 
 
 def test_records_name_the_model_that_decides_by_then() -> None:

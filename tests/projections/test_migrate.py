@@ -35,6 +35,32 @@ OLDER_ROWS = (
     "INSERT INTO titanflow.contenders VALUES ('s', 'calm', 'Calm', 'SMACrossover', '{}', '[]', 60, 'hash')",
 )
 
+ROWS_BEFORE_STEPS = (
+    OLDER_ROWS[0],
+    "INSERT INTO titanflow.contenders (session_id, contender, name, strategy, parameters, instruments, bar_seconds, "
+    "model_hash, stage) VALUES ('s', 'calm', 'Calm', 'SMACrossover', '{}', '[]', 60, 'hash', 'rule')",
+    "INSERT INTO titanflow.instruments (session_id, instrument, symbol, venue, kind, price_increment, "
+    "quantity_increment, calendar, currency) VALUES ('s', 'A.X', 'A', 'X', 'equity', 1, 1, 'X', 'USD')",
+    "INSERT INTO titanflow.orders (session_id, seq, cause, at_ns, order_id, contender, instrument, side, order_type, "
+    "purpose, quantity, filled, fees, decision_price, status, updated_seq, updated_at_ns) VALUES "
+    "('s', 3, 2, 30, 'o', 'calm', 'A.X', 'BUY', 'market', 'entry', 2, 1, 0, 5, 'working', 4, 40)",
+    "INSERT INTO titanflow.fills (session_id, seq, cause, at_ns, fill_id, order_id, contender, instrument, side, "
+    "quantity, price, fee, slippage, remaining, purpose, mode, realized_pnl, cash_change, cost_change) VALUES "
+    "('s', 4, 3, 40, 'f', 'o', 'calm', 'A.X', 'BUY', 1, 5, 0, 0, 1, 'entry', 'paper', 0, -5, 5)",
+    "INSERT INTO titanflow.arena (session_id, seq, cause, at_ns, total_equity, max_drawdown) VALUES "
+    "('s', 5, 4, 50, 1, 0)",
+    *(
+        "INSERT INTO titanflow.audit_trail (session_id, seq, cause, at_ns, event_type, data) VALUES "
+        f"('s', {seq}, 2, 30, '{kind}', '{data}')"
+        for seq, kind, data in (
+            (3, "ORDER", '{"event": "order_submitted", "order_id": "o"}'),
+            (4, "FILL", '{"event": "order_filled", "order_id": "o", "remaining": 1000000000}'),
+            (5, "FILL", '{"event": "order_filled", "order_id": "o", "remaining": 0}'),
+            (6, "SIGNAL", '{"event": "signal"}'),
+        )
+    ),
+)
+
 
 def declared_constraints(database: str) -> list[tuple[str, ...]]:
     """The constraints as `create_all` makes them, in a schema of its own, named as if they were in ours."""
@@ -91,6 +117,26 @@ def test_rows_of_sessions_before_trained_models_are_those_of_rules(database: str
     downgrade(database, "0001")
     with connect(database) as connection:
         assert connection.execute("SELECT contender FROM titanflow.contenders").fetchall() == [("calm",)]
+
+
+def test_orders_and_fills_of_sessions_before_are_brought_to_the_newer_form(database: str) -> None:
+    upgrade(database, "0002")
+    for row in ROWS_BEFORE_STEPS:
+        run(database, row)
+    migrate(database)
+    assert differences(database) == []
+    with connect(database) as connection:
+        steps = connection.execute("SELECT seq, step, order_id FROM titanflow.audit_trail ORDER BY seq").fetchall()
+        assert steps == [(3, "submitted", "o"), (4, "partially_filled", "o"), (5, "filled", "o"), (6, None, None)]
+        fills = connection.execute("SELECT met_at_ns, reference_price, basis, costs FROM titanflow.fills").fetchall()
+        assert fills == [(40, None, "trade", {})]
+        assert connection.execute("SELECT sessions, returns, sharpe_low FROM titanflow.arena").fetchall() == [
+            (0, 0, None)
+        ]
+    downgrade(database, "0002")
+    with connect(database) as connection:
+        assert connection.execute("SELECT count(*) FROM titanflow.audit_trail").fetchone() == (4,)
+        assert connection.execute("SELECT count(*) FROM titanflow.fills").fetchone() == (1,)
 
 
 def test_the_known_head_is_the_newest_revision() -> None:

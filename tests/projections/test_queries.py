@@ -100,6 +100,21 @@ def test_the_equity_curve_ends_in_the_leaderboard(queries: Queries, session_id: 
     assert last == {row["contender"]: row["equity"] for row in queries.leaderboard(session_id)}
 
 
+def test_the_life_of_an_order_can_be_read_step_by_step(queries: Queries, session_id: str) -> None:
+    stop = next(order for order in queries.orders(session_id) if order["parent_id"] and order["filled"])
+    steps = queries.audit_trail(session_id, order_id=stop["order_id"])
+    assert steps[0]["step"] == "submitted"
+    assert steps[-1]["step"] == "filled"
+    assert {step["data"]["order_id"] for step in steps} == {stop["order_id"]}
+    assert all(step["data"]["contender"] == stop["contender"] for step in steps)
+
+
+def test_what_models_withheld_and_how_features_drifted_can_be_read(queries: Queries, session_id: str) -> None:
+    (withheld,), (drift,) = queries.withheld_signals(session_id), queries.feature_drift(session_id, "calm")
+    assert (withheld["reason"], withheld["context"]["probability"]) == ("in_sample", 0.75)
+    assert (drift["drifted"], drift["indices"]["rsi"], drift["beyond"]) == (True, 0.5, ["rsi"])
+
+
 def test_risk_and_audit_records_can_be_read(queries: Queries, session_id: str) -> None:
     assert {row["event_type"] for row in queries.risk_events(session_id)} == {"command", "kill_switch", "rollback"}
     kills = queries.audit_trail(session_id, "KILL_SWITCH")

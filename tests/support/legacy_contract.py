@@ -53,7 +53,7 @@ AUDIT: Mapping[str, Mapping[str, Any]] = {
     "ORDER": {
         "model_id": str, "symbol": str, "side": {"buy", "sell"}, "qty": NUMBER, "price": (float, None),
         "confidence": float, "order_id": str, "mode": {"paper", "live"},
-        "status": {"APPROVED", "HELD", "DENIED", "SUBMITTED", "REJECTED", "CANCELLED"},
+        "status": {"APPROVED", "HELD", "DENIED", "SUBMITTED", "TRIGGERED", "REJECTED", "CANCELLED"},
     },
     "FILL": FILL,
     "KILL_SWITCH": {"model_id": (str, None), "trigger": str, "drawdown_pct": float, "equity": float},

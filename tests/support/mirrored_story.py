@@ -85,6 +85,7 @@ def _standing(contender: str, equity: str, trades: int, wins: int, sharpe: float
     return Standing(
         contender, TradingStatus.ACTIVE, fixed("99000"), fixed(equity), fixed("12.5"), 0, 0, 0, 1, 2, trades, wins, 0,
         fixed(equity) // 100_000 - SCALE, fixed("0.025"), None, sharpe, None, None, 0, 0,
+        "rule", 20, 20, *((None, None, None) if sharpe is None else (sharpe - 2, sharpe + 2, 0.9)),
     )  # fmt: skip
 
 

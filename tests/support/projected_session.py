@@ -21,10 +21,12 @@ from titanflow.deciders import new_deciders
 from titanflow.domain.events import (
     ClockAdvanced,
     Event,
+    FeatureDriftMeasured,
     OperatorCommanded,
     OrderHeld,
     SessionEnded,
     SessionStarted,
+    SignalWithheld,
     TickReceived,
 )
 from titanflow.domain.instruments import FeeSchedule, Instrument, InstrumentKind, TradingCalendar
@@ -36,7 +38,7 @@ from titanflow.domain.session_settings import (
     RiskSettings,
     SessionSettings,
 )
-from titanflow.domain.types import NANOS_PER_SECOND, SCALE, OperatorAction
+from titanflow.domain.types import NANOS_PER_SECOND, SCALE, OperatorAction, Side, WithheldReason
 
 OpenLedger = Callable[[], Ledger[Event]]
 """Opens the test's ledger on a connection of its own: a ledger is not for two threads."""
@@ -143,7 +145,16 @@ def _outside(ledger: Sequence[Event], seconds: int, rng: random.Random, forks_at
                 action = OperatorAction.APPROVE if (second + n) % 3 == 1 else OperatorAction.DENY
                 yield command(at, action, order_id=hold.order_id)
         yield from _meddling(at, second)
+        if second == 60:
+            yield from _said_by_a_model(at, cause=len(ledger))
     yield SessionEnded(START + seconds * NANOS_PER_SECOND, "end of\0 test")
+
+
+def _said_by_a_model(at: int, cause: int) -> Iterator[Event]:
+    """What a trained model would have said, had one competed."""
+    numbers = (("probability", 0.75), ("age_days", -1.5))
+    yield SignalWithheld(cause, at, "calm", COIN.id, Side.BUY, WithheldReason.IN_SAMPLE, numbers, "m0de1")
+    yield FeatureDriftMeasured(cause, at, "calm", START, 30, (("rsi", 0.5), ("atr", 0.01)), True, "m0de1", ("rsi",))
 
 
 def _meddling(at: int, second: int) -> Iterator[Event]:

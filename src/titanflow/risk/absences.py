@@ -5,7 +5,8 @@ A function of the standing alone, so that ledger, tables and screens cannot disa
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from titanflow.risk.performance import LEAST_SESSIONS, LEAST_SESSIONS_OF_A_YEAR
 
@@ -35,22 +36,40 @@ _MEANINGS = {
     Absence.NEEDS_3_SESSIONS: "Fewer than three trading days, or returns, lie behind it.",
     Absence.NEEDS_30_SESSIONS: "Fewer than thirty trading days lie behind it: nothing is compounded to a year.",
     Absence.NOT_DEFINED: "Equity hardly moved from close to close, so that the ratio is not defined or beyond ±100.",
-    Absence.NO_LOSS: "There was no loss to divide by.",
+    Absence.NO_LOSS: "There was no loss to divide by, or next to none.",
     Absence.NO_ROUND_TRIP: "No position was opened and closed.",
     Absence.NEEDS_10_TRIPS: "Fewer than ten round trips lie behind it.",
 }
 _RATIOS = ("sharpe", "sortino", "calmar")
 
 
+class Known(NamedTuple):
+    """What of a standing says why a figure is absent."""
+
+    sharpe: float | None
+    sortino: float | None
+    calmar: float | None
+    profit_factor: float | None
+    trades: int
+    sessions: int | None
+    returns: int
+
+
 def absences(standing: Mapping[str, Any]) -> dict[str, Absence]:
     """Figure -> why it is absent, of a standing by the names of its fields; `win_rate` is wins of trades."""
-    found = {figure: _of_ratio(figure, standing) for figure in _RATIOS if standing[figure] is None}
-    trades = standing["trades"]
-    if standing["profit_factor"] is None:
-        found["profit_factor"] = Absence.NO_LOSS if trades else Absence.NO_ROUND_TRIP
+    return dict(absent_figures(Known(*(standing[name] for name in Known._fields))))
+
+
+@lru_cache(maxsize=4096)
+def absent_figures(known: Known) -> tuple[tuple[str, Absence], ...]:
+    """The same as pairs; contenders are published every other second and mostly as they were."""
+    found = [(figure, _of_ratio(figure, known)) for figure in _RATIOS if getattr(known, figure) is None]
+    trades = known.trades
+    if known.profit_factor is None:
+        found.append(("profit_factor", Absence.NO_LOSS if trades else Absence.NO_ROUND_TRIP))
     if trades < LEAST_TRIPS:
-        found["win_rate"] = Absence.NEEDS_10_TRIPS if trades else Absence.NO_ROUND_TRIP
-    return found
+        found.append(("win_rate", Absence.NEEDS_10_TRIPS if trades else Absence.NO_ROUND_TRIP))
+    return tuple(found)
 
 
 def absences_table() -> str:
@@ -59,14 +78,14 @@ def absences_table() -> str:
     return "\n".join(("| reason | meaning |", "|---|---|", *rows))
 
 
-def _of_ratio(figure: str, standing: Mapping[str, Any]) -> Absence:
-    sessions = standing["sessions"]
+def _of_ratio(figure: str, known: Known) -> Absence:
+    sessions = known.sessions
     if sessions is None:
         return Absence.COULD_NOT_TRADE
-    if sessions < LEAST_SESSIONS or standing["returns"] < LEAST_SESSIONS:
+    if sessions < LEAST_SESSIONS or known.returns < LEAST_SESSIONS:
         return Absence.NEEDS_3_SESSIONS
     if figure == "calmar" and sessions < LEAST_SESSIONS_OF_A_YEAR:
         return Absence.NEEDS_30_SESSIONS
-    if figure != "sharpe" and standing["sharpe"] is not None and standing["sharpe"] > 0:
+    if figure != "sharpe" and known.sharpe is not None and known.sharpe > 0:
         return Absence.NO_LOSS
     return Absence.NOT_DEFINED

@@ -132,7 +132,11 @@ def test_the_leaderboard_is_in_dollars_and_percent() -> None:
     assert board["models"][1] == {
         "model_id": "m1", "model_name": "Model One", "cash": 99000.0, "equity": 99500.0, "pnl": -500.0,
         "pnl_pct": -0.5, "realized_pnl": 12.5, "trades": 3, "wins": 1, "win_rate": pytest.approx(100 / 3),
-        "open_positions": 1, "max_drawdown_pct": 2.5, "sharpe": 1.5, "sortino": None,
+        "open_positions": 1, "max_drawdown_pct": 2.5, "sharpe": 1.5, "sortino": None, "sharpe_low": -0.5,
+        "sharpe_high": 3.5, "sharpe_probability": 0.9, "sessions": 20, "absent": [
+            {"figure": "sortino", "reason": "NO_LOSS"}, {"figure": "calmar", "reason": "NEEDS_30_SESSIONS"},
+            {"figure": "profit_factor", "reason": "NO_LOSS"}, {"figure": "win_rate", "reason": "NEEDS_10_TRIPS"},
+        ],
     }  # fmt: skip
     assert board["models"][0]["win_rate"] == 0.0
 

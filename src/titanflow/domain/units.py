@@ -1,0 +1,118 @@
+"""The unit of every number that an event names, so that a reader of a record need not know that it is a 1e-9 integer.
+
+How a person sees it is `titanflow.cli.units`; here is what it counts, and the exact number in that unit.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from titanflow.domain.types import SCALE, DenialCode, Nanos
+
+
+class Unit(StrEnum):
+    """What a number counts."""
+
+    MONEY = "money"
+    """Dollars."""
+    FEE = "fee"
+    """Dollars, perhaps a small part of a cent."""
+    PRICE = "price"
+    """Dollars a share or coin."""
+    QUANTITY = "quantity"
+    """Shares or coins."""
+    ROOM = "room"
+    """Shares or coins that a limit still leaves, seldom a whole number."""
+    RATIO = "ratio"
+    """A part of one."""
+    MOMENT = "moment"
+    """Nanoseconds since 1970 UTC."""
+    DURATION = "duration"
+    """Nanoseconds; shown in seconds."""
+    STATISTIC = "statistic"
+    """A float, or a number that is none."""
+    PLAIN = "plain"
+    """A word or a count: what it says."""
+
+
+_SCALED = frozenset({Unit.MONEY, Unit.FEE, Unit.PRICE, Unit.QUANTITY, Unit.ROOM, Unit.RATIO, Unit.DURATION})
+_SECOND = SCALE
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _by(unit: Unit, names: str) -> dict[str, Unit]:
+    return dict.fromkeys(names.split(), unit)
+
+
+EVENT_FIELDS: Mapping[str, Unit] = {
+    **_by(Unit.PRICE, "price open high low close bid ask order_price stop_price decision_price atr slippage"),
+    **_by(Unit.PRICE, "reference_price from_price"),
+    **_by(Unit.FEE, "fee"),
+    **_by(Unit.MONEY, "realized_pnl equity opening_equity total_equity"),
+    **_by(Unit.QUANTITY, "quantity size volume remaining"),
+    **_by(Unit.RATIO, "drawdown max_drawdown"),
+    **_by(Unit.MOMENT, "at opened_at active_at expires_at since met_at from_at"),
+    **_by(Unit.DURATION, "silent_nanos"),
+    **_by(Unit.STATISTIC, "confidence value threshold rolling_sharpe rolling_accuracy sharpe sortino"),
+    **_by(Unit.PLAIN, "cause signal rows round_trips consecutive_losses"),
+}
+"""Fields of events; all others are what they say."""
+
+CONTEXT_NUMBERS: Mapping[str, Unit] = {
+    **_by(Unit.PRICE, "price atr order_price stop_price"),
+    **_by(Unit.MONEY, "equity exposure_room total_exposure_room order_value position_value cost buying_power"),
+    **_by(Unit.ROOM, "risk_room position_room"),
+    **_by(Unit.QUANTITY, "position committed quantity remaining increment"),
+    **_by(Unit.RATIO, "concentration"),
+    **_by(Unit.MOMENT, "at entries_from entries_until close expires_at"),
+    **_by(Unit.STATISTIC, "confidence minimum"),
+    **_by(
+        Unit.PLAIN, "scope trigger instrument kind purpose held orders signal operator reason field order_id contender"
+    ),
+    **_by(Unit.PLAIN, "calendar limit"),
+}
+"""Numbers behind a verdict, by name."""
+
+LIMITS: Mapping[DenialCode | None, Unit] = {
+    DenialCode.ORDER_VALUE: Unit.MONEY,
+    DenialCode.CONCENTRATION: Unit.RATIO,
+}
+"""The unit of `limit` where it is not a count."""
+
+
+def context_units(code: DenialCode | None = None) -> Mapping[str, Unit]:
+    """The units of the numbers behind a verdict of this code, by name; a name that is not there is what it says."""
+    return {**CONTEXT_NUMBERS, "limit": LIMITS[code]} if code in LIMITS else CONTEXT_NUMBERS
+
+
+def readable(unit: Unit, value: Any) -> Any:
+    """The value as a record shows it: an exact decimal number in its unit, a moment as ISO 8601 to the nanosecond."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return value
+    if unit is Unit.MOMENT:
+        return iso(value)
+    return _decimal(value) if unit in _SCALED else value
+
+
+def readable_context(
+    context: Iterable[tuple[str, int | float | str]], code: DenialCode | None = None
+) -> dict[str, Any]:
+    """The numbers behind a verdict by name, each in its unit."""
+    units = context_units(code)
+    return {name: readable(units.get(name, Unit.PLAIN), value) for name, value in context}
+
+
+def iso(at: Nanos) -> str:
+    """A moment in UTC with all nine decimals: `2019-02-11T14:30:00.000000000Z`."""
+    seconds, nanos = divmod(at, _SECOND)
+    moment = _EPOCH + timedelta(seconds=seconds)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{nanos:09d}Z"
+
+
+def _decimal(units: int) -> Decimal:
+    """The exact number, without zeros behind it."""
+    whole, part = divmod(abs(units), SCALE)
+    text = f"{whole}.{part:09d}".rstrip("0").rstrip(".")
+    return Decimal(f"-{text}" if units < 0 else text)
