@@ -9,7 +9,7 @@ from titanflow.domain.events import LeaderboardPublished, SessionStarted, Standi
 from titanflow.domain.types import NANOS_PER_SECOND, Nanos
 from titanflow.risk.trading_days import TradingDays
 
-POINTS = 1_000
+POINTS = 5_000
 """The step is at least one part in so many of the session so far ..."""
 ALL_POINTS = 100_000
 """... and where many compete, one part in their share of so many, ..."""

@@ -1,8 +1,10 @@
 """Which points of the equity curves are kept: bounded in number, and a function of the ledger alone."""
 
+import math
 from itertools import pairwise
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -65,11 +67,11 @@ def test_the_close_of_a_trading_day_is_kept() -> None:
 
 
 def test_a_long_session_makes_few_points_a_day() -> None:
-    """Published every minute for a year, and always changed: 8,700 points, of which 365 are closes of days."""
+    """Published every minute for a year, and always changed: 5,000 and 5,000 for each e-fold, not 525,600."""
     thinning = Thinning(started())
     points = sum(len(thinning.kept(published(at, a=at), final=False)) for at in range(0, 365 * DAY, STEP))
-    assert points < 8_700
-    assert points > 365
+    expected = 5_000 * (1 + math.log(365 * DAY / (5_000 * STEP)))
+    assert points == pytest.approx(expected + 365, rel=0.1)
 
 
 def test_many_contenders_share_the_points() -> None:
