@@ -6,9 +6,10 @@ from typing import Any, Protocol
 
 import msgspec
 
+from projections.fold.units import readable, readable_context
 from titanflow.domain.events import Event
 from titanflow.domain.types import DenialCode
-from titanflow.domain.units import EVENT_FIELDS, Unit, readable, readable_context
+from titanflow.domain.units import EVENT_FIELDS, Unit
 
 Row = dict[str, Any]
 """Column -> value, without `session_id` and without columns that the server computes."""

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from projections.fold.rows import Handler, Row, document, exact, exact_or_none, origin
+from projections.fold.units import readable_context
 from titanflow.domain.events import Event, Explanation, FeatureDriftMeasured, SignalGenerated, SignalWithheld
-from titanflow.domain.units import readable_context
 
 
 class SignalFolder:

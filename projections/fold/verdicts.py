@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 
 from projections.fold.rows import Handler, Row, document, exact, origin, plain
+from projections.fold.units import readable_context
 from projections.kinds import VerdictKind
 from titanflow.domain.events import Context, Event, OrderApproved, OrderDenied, OrderHeld, OrderRejected
 from titanflow.domain.types import DenialCode
-from titanflow.domain.units import readable_context
 
 
 class VerdictFolder:

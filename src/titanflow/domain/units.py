@@ -1,15 +1,12 @@
 """The unit of every number that an event names, so that a reader of a record need not know that it is a 1e-9 integer.
 
-How a person sees it is `titanflow.cli.units`; here is what it counts, and the exact number in that unit.
+Here is what a number counts; how a record tells it is `projections.fold.units`, how a person sees it `cli.units`.
 """
 
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
 
-from titanflow.domain.types import SCALE, DenialCode, Nanos
+from titanflow.domain.types import DenialCode
 
 
 class Unit(StrEnum):
@@ -35,11 +32,6 @@ class Unit(StrEnum):
     """A float, or a number that is none."""
     PLAIN = "plain"
     """A word or a count: what it says."""
-
-
-_SCALED = frozenset({Unit.MONEY, Unit.FEE, Unit.PRICE, Unit.QUANTITY, Unit.ROOM, Unit.RATIO, Unit.DURATION})
-_SECOND = SCALE
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _by(unit: Unit, names: str) -> dict[str, Unit]:
@@ -85,34 +77,3 @@ LIMITS: Mapping[DenialCode | None, Unit] = {
 def context_units(code: DenialCode | None = None) -> Mapping[str, Unit]:
     """The units of the numbers behind a verdict of this code, by name; a name that is not there is what it says."""
     return {**CONTEXT_NUMBERS, "limit": LIMITS[code]} if code in LIMITS else CONTEXT_NUMBERS
-
-
-def readable(unit: Unit, value: Any) -> Any:
-    """The value as a record shows it: an exact decimal number in its unit, a moment as ISO 8601 to the nanosecond."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        return value
-    if unit is Unit.MOMENT:
-        return iso(value)
-    return _decimal(value) if unit in _SCALED else value
-
-
-def readable_context(
-    context: Iterable[tuple[str, int | float | str]], code: DenialCode | None = None
-) -> dict[str, Any]:
-    """The numbers behind a verdict by name, each in its unit."""
-    units = context_units(code)
-    return {name: readable(units.get(name, Unit.PLAIN), value) for name, value in context}
-
-
-def iso(at: Nanos) -> str:
-    """A moment in UTC with all nine decimals: `2019-02-11T14:30:00.000000000Z`."""
-    seconds, nanos = divmod(at, _SECOND)
-    moment = _EPOCH + timedelta(seconds=seconds)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{nanos:09d}Z"
-
-
-def _decimal(units: int) -> Decimal:
-    """The exact number, without zeros behind it."""
-    whole, part = divmod(abs(units), SCALE)
-    text = f"{whole}.{part:09d}".rstrip("0").rstrip(".")
-    return Decimal(f"-{text}" if units < 0 else text)

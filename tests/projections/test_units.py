@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from msgspec import inspect
 
 from projections.fold.audit import AUDITED
+from projections.fold.units import iso, readable, readable_context
 from titanflow.domain.events import Event, KillSwitchTripped, ModelRolledBack, RiskCommandIssued
 from titanflow.domain.types import SCALE, DenialCode
-from titanflow.domain.units import EVENT_FIELDS, Unit, iso, readable, readable_context
+from titanflow.domain.units import EVENT_FIELDS, Unit
 
 RECORDED = sorted({*AUDITED, KillSwitchTripped, ModelRolledBack, RiskCommandIssued}, key=lambda kind: kind.__name__)
 
