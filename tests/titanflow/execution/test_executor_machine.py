@@ -8,19 +8,22 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from support.desk import AAPL, BTC, MILLISECOND, VIX, Desk, session_started
+from support.desk import AAPL, BTC, CALENDARS, MILLISECOND, VIX, Desk, bar_points, session_started
 from titanflow.domain.events import (
+    BarPointReceived,
     Event,
     OrderApproved,
     OrderCancelled,
     OrderFilled,
     OrderRejected,
     OrderSubmitted,
+    OrderTriggered,
     TickReceived,
 )
 from titanflow.domain.instruments import Instrument
 from titanflow.domain.types import (
     DenialCode,
+    FillBasis,
     OrderPurpose,
     OrderType,
     Side,
@@ -31,6 +34,7 @@ from titanflow.execution.executor import Executor
 TRADED = (AAPL, BTC)
 CONTENDERS = ("fox", "owl")
 PARTICIPATION = fixed("0.5")
+HOURS = CALENDARS[0]
 PRICES = st.integers(80, 120).map(str)
 
 
@@ -42,6 +46,7 @@ class Life:
     submitted: OrderSubmitted
     remaining: int
     ended: bool = False
+    triggered: OrderTriggered | None = None
 
 
 @dataclass
@@ -73,33 +78,79 @@ class Auditor:
             life = self.living(event)
             assert event.remaining == life.remaining > 0
             life.ended = True
+        elif isinstance(event, OrderTriggered):
+            self.read_trigger(event)
         elif isinstance(event, OrderFilled):
             self.read_fill(event)
 
-    def living(self, event: OrderFilled | OrderCancelled) -> Life:
+    def living(self, event: OrderFilled | OrderCancelled | OrderTriggered) -> Life:
         life = self.lives[event.order_id]
         assert not life.ended
         return life
 
+    def read_trigger(self, event: OrderTriggered) -> None:
+        life = self.living(event)
+        order, met = life.submitted, self.print_of(event)
+        assert order.order_type is OrderType.STOP
+        assert life.triggered is None
+        life.triggered = event
+        assert event.stop_price == order.order_price
+        assert (event.price - event.stop_price) * order.side.sign >= 0, "reached, or past it"
+        self.check_time(event, met, life)
+        assert event.active_at >= event.met_at
+
     def read_fill(self, fill: OrderFilled) -> None:
         life = self.living(fill)
-        order, tick = life.submitted, self.ledger[fill.cause - 1]
-        assert isinstance(tick, TickReceived)
-        assert life.seq < fill.cause, "no fill at a tick before the order"
-        assert fill.at == tick.at >= order.active_at
-        assert fill.instrument == tick.instrument == order.instrument
+        order = life.submitted
+        assert fill.instrument == order.instrument
         assert fill.quantity > 0
         life.remaining -= fill.quantity
         assert fill.remaining == life.remaining >= 0
         life.ended = not life.remaining
-        self.taken[fill.contender, fill.cause] += fill.quantity
-        assert self.taken[fill.contender, fill.cause] * fixed("1") <= tick.size * PARTICIPATION
-        self.check_price(fill, order, tick)
+        if fill.basis is FillBasis.CLOSING_PRICE:
+            assert fill.price == fill.reference_price
+            assert order.purpose is not OrderPurpose.ENTRY
+            assert fill.met_at <= fill.at
+        else:
+            met = self.print_of(fill)
+            self.check_time(fill, met, life)
+            self.taken[fill.contender, fill.cause] += fill.quantity
+            assert self.taken[fill.contender, fill.cause] * fixed("1") <= met.size * PARTICIPATION
+            self.check_price(fill, life, met)
         self.book(fill, order)
 
-    def check_price(self, fill: OrderFilled, order: OrderSubmitted, tick: TickReceived) -> None:
-        sign = fill.side.sign
-        assert (fill.price - tick.price) * sign >= 0, "slippage is adverse"
+    def print_of(self, event: OrderFilled | OrderTriggered) -> TickReceived | BarPointReceived:
+        met = self.ledger[event.cause - 1]
+        assert isinstance(met, TickReceived | BarPointReceived)
+        assert (met.at, met.instrument) == (event.at, event.instrument)
+        return met
+
+    def check_time(self, event: OrderFilled | OrderTriggered, met: TickReceived | BarPointReceived, life: Life) -> None:
+        order, met_at = life.submitted, event.met_at
+        assert met_at >= order.active_at
+        if isinstance(met, TickReceived):
+            assert met_at == met.at
+        else:
+            assert met.from_at <= met_at <= met.at
+        same_leg = isinstance(met, BarPointReceived) and order.purpose is OrderPurpose.STOP_LOSS
+        early = same_leg and order.cause == event.cause
+        assert life.seq < event.cause or early, "no fill at a print before the order"
+        assert event.instrument == BTC.id or HOURS.is_open(met_at), "nor while the venue is closed"
+
+    def check_price(self, fill: OrderFilled, life: Life, met: TickReceived | BarPointReceived) -> None:
+        sign, order = fill.side.sign, life.submitted
+        assert (fill.price - fill.reference_price) * sign >= 0, "slippage is adverse"
+        if isinstance(met, TickReceived):
+            assert fill.reference_price == met.price
+            assert fill.basis is FillBasis.TRADE
+        else:
+            assert fill.basis is FillBasis.BAR_PATH
+            assert met.low <= fill.price <= met.high, "no fill outside the bar's range"
+            if life.triggered and life.triggered.cause == fill.cause:
+                assert (fill.price - order.order_price) * sign >= 0, "a stop is never better than its price"
+            if met.from_at == met.at:
+                assert fill.reference_price == met.price, "a gap fills at the open"
+        assert (order.order_type is OrderType.STOP) == (life.triggered is not None)
         if order.order_type is OrderType.LIMIT:
             assert (order.order_price - fill.price) * sign >= 0
         assert fill.slippage == fill.price - order.decision_price
@@ -172,6 +223,23 @@ class LongOnly(RuleBasedStateMachine):
     )
     def tick(self, instrument: Instrument, price: str, size: str, after: int) -> None:
         self.desk.tick(price, size, after=after, instrument=instrument)
+
+    @rule(
+        instrument=st.sampled_from(TRADED),
+        prices=st.lists(st.integers(80, 120), min_size=4, max_size=4),
+        volume=st.one_of(st.integers(0, 400).map(str), st.sampled_from(["2", "4000"])),
+        after=st.sampled_from([0, 1, 400]),
+        caught_up=st.booleans(),
+    )
+    def bar(self, instrument: Instrument, prices: list[int], volume: str, after: int, caught_up: bool) -> None:
+        first, last = prices[0], prices[3]
+        opened_at = self.desk.now + after * MILLISECOND + 1
+        path = [str(price) for price in (first, max(prices), min(prices), last)]
+        for point in bar_points(opened_at, path, volume, length=5_000 * MILLISECOND, instrument=instrument):
+            self.desk.now = point.at
+            self.desk.feed(point)
+            if caught_up:
+                self.desk.catch_up()
 
     @rule()
     def catch_up(self) -> None:
