@@ -45,6 +45,8 @@ def tiny_samples(
         instruments=names,
         instrument=np.repeat(np.arange(count, dtype=np.int32), bars),
         closed_at=np.tile(closed_at, count).astype(np.int64),
+        opened_at=np.tile(closed_at - MINUTE, count).astype(np.int64),
+        ends_at=np.tile(closed_at, count).astype(np.int64),
         segment=segment.ravel().astype(np.int64),
         open=opened.ravel(),
         high=(np.maximum(opened, close) * 1.0002).ravel(),

@@ -31,6 +31,7 @@ from titanflow.runtime.logs import configure_logging
 from titanflow.runtime.observer import Observer
 from titanflow.runtime.supervisor import Health
 from titanflow.signal.contenders import less_sure_than
+from titanflow.signal.on_tape import told_of_tape
 
 if TYPE_CHECKING:
     from titanflow.runtime.session_run import SessionRun
@@ -211,7 +212,9 @@ def model_warnings(seen: Observer) -> list[str]:
     warnings += [
         f"{contender} was set aside ({failed.reason}): {failed.detail}" for contender, failed in seen.set_aside.items()
     ]
-    warnings += _denials(seen.started) if seen.started else []
+    if seen.started:
+        warnings += told_of_tape(seen.started.contenders, seen.started.feed.bars)
+        warnings += _denials(seen.started)
     for contender, measured in seen.drift.items():
         drifted = [f"{name} {index:.2f}" for name, index in measured.indices if name in measured.beyond]
         if drifted:

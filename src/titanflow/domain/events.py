@@ -215,6 +215,8 @@ class BarClosed(Event, tag="bar", frozen=True, array_like=True, gc=False):
     close: Price
     volume: Quantity
     ticks: int
+    ends_at: Nanos = 0
+    """End of its interval: `seconds` after it opened, or at the venue's close before that; 0 in older ledgers."""
 
 
 class Explanation(Struct, frozen=True, array_like=True, gc=False):

@@ -17,6 +17,7 @@ from titanflow.models.stages import Stages
 from titanflow.settings import Settings
 from titanflow.signal.contenders import DEFAULT_CONTENDERS_FILE, ResolvedModel, less_sure_than, parse_contenders
 from titanflow.signal.model import NO_MODELS, LearnedModel, Models
+from titanflow.signal.on_tape import fitted_to_tape, told_of_tape
 
 log = structlog.get_logger()
 
@@ -51,6 +52,10 @@ def open_roster(settings: Settings, provider: Provider) -> Roster:
             f"max_contenders = {settings.max_contenders}: the contenders file has {len(contenders)}; "
             "raise the setting or remove some"
         )
+    bars = provider.feed().bars
+    contenders = fitted_to_tape(contenders, bars)
+    for told in told_of_tape(contenders, bars):
+        log.warning(told)
     for spec in contenders:
         if spec.fault:
             log.warning("contender cannot compete", contender=spec.id, fault=spec.fault)

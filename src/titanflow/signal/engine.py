@@ -39,7 +39,7 @@ from titanflow.signal.strategies import LearnedModelStrategy
 from titanflow.signal.watch import Lane, Supplies, failed, lanes_of, strategy_of
 
 NEVER = 1 << 63
-"""A seq that no ledger reaches."""
+"""A seq that no ledger reaches, and a time that none does."""
 
 
 class SignalEngine:
@@ -72,8 +72,7 @@ class SignalEngine:
         """The contenders that decide by a trained model, each with the one that it decides by now."""
         self._drifts: dict[ContenderId, FeatureDrift] = {}
         self._lanes: Mapping[InstrumentId, Lane] = {}
-        self._lengths: tuple[int, ...] = ()
-        self._next_end: Nanos = 0
+        self._next_end: Nanos = NEVER
         """No open bar ends before this time."""
 
     @property
@@ -102,12 +101,10 @@ class SignalEngine:
         self._learned = {spec.id: spec for spec in competing if spec.strategy == LearnedModelStrategy.name}
         self._refuse_missing(session)
         self._drifts = {name: FeatureDrift(name, self._models[spec.model_hash]) for name, spec in self._learned.items()}
-        self._lanes = lanes_of([instrument.id for instrument in session.instruments], competing)
+        self._lanes = lanes_of(session, competing)
         supplies = Supplies(self._models, self._drifts, session.seed)
         decisions = [failure for spec in competing if (failure := self._admit(seq, session.at, spec, supplies))]
-        nanos = {series.builder.nanos: None for lane in self._lanes.values() for series in lane.series}
-        self._lengths = tuple(nanos)
-        self._next_end = 0
+        self._next_end = NEVER
         return decisions
 
     def on_tick(self, seq: int, tick: Print) -> Decisions:
@@ -118,8 +115,14 @@ class SignalEngine:
         if seq >= self._next_timed_out:
             self._dismiss_timed_out(seq)
         decisions: tuple[Event, ...] = NOTHING
-        for add, series in lane.adders:
-            bar = add(seq, tick)
+        at = tick.at
+        for fold, builder, series in lane.adders:
+            if at < builder.ends_at:
+                fold(tick)
+                continue
+            bar = builder.turn(seq, tick)
+            if 0 < builder.ends_at < self._next_end:
+                self._next_end = builder.ends_at
             if bar is not None:
                 decisions += series.decide(self.asking, bar)
         for watcher in lane.tickers:
@@ -145,11 +148,10 @@ class SignalEngine:
         return NOTHING
 
     def on_clock(self, seq: int, clock: ClockAdvanced) -> Decisions:
-        """Close the bars whose end is reached. Bars end at multiples of their length, so most seconds end none."""
+        """Close the bars whose end is reached; most seconds end none."""
         at = clock.at
-        if at < self._next_end or not self._lengths:
+        if at < self._next_end:
             return NOTHING
-        self._next_end = min(at - at % nanos + nanos for nanos in self._lengths)
         if seq >= self._next_timed_out:
             self._dismiss_timed_out(seq)
         decisions: tuple[Event, ...] = NOTHING
@@ -158,6 +160,8 @@ class SignalEngine:
                 bar = series.builder.close_due(seq, at)
                 if bar is not None:
                     decisions += self._noting_failures(series.decide(self.asking, bar))
+        builders = (series.builder for lane in self._lanes.values() for series in lane.series)
+        self._next_end = min((builder.ends_at for builder in builders if builder.ends_at), default=NEVER)
         for drift in self._drifts.values():
             measured = drift.measured(seq, at)
             if measured is not None:

@@ -150,7 +150,7 @@ class MarketFeatures:
             bands.width,
             _part(self.atr.value, close),
             self.volume.value,
-            *point_of_day(bar.opened_at + bar.seconds * NANOS_PER_SECOND),
+            *point_of_day(bar.ends_at or bar.opened_at + bar.seconds * NANOS_PER_SECOND),
             self._spread,
         )
 

@@ -5,7 +5,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from titanflow.domain.events import BarClosed, ContenderSetAside, Event, Print, SignalGenerated, SignalWithheld
+from titanflow.domain.events import (
+    BarClosed,
+    ContenderSetAside,
+    Event,
+    Print,
+    SessionStarted,
+    SignalGenerated,
+    SignalWithheld,
+)
+from titanflow.domain.instruments import TradingCalendar
 from titanflow.domain.session_settings import ContenderSpec
 from titanflow.domain.types import ContenderId, InstrumentId, Nanos, Price
 from titanflow.errors import InputError
@@ -13,6 +22,7 @@ from titanflow.signal.asking import Asking, CallStopped, check_opinion, failure
 from titanflow.signal.bars import BarBuilder, BarSpread
 from titanflow.signal.drift import FeatureDrift
 from titanflow.signal.features import MarketFeatures
+from titanflow.signal.intervals import decided_on
 from titanflow.signal.model import NO_MODELS, LearnedModel, Models
 from titanflow.signal.strategies import STRATEGIES, LearnedModelStrategy, Opinion, Strategy, Withheld
 
@@ -111,9 +121,9 @@ class Series:
 
     __slots__ = ("builder", "market", "spread", "watchers")
 
-    def __init__(self, instrument: InstrumentId, seconds: int) -> None:
-        self.builder = BarBuilder(instrument, seconds)
-        self.spread = BarSpread(seconds)
+    def __init__(self, instrument: InstrumentId, seconds: int, calendar: TradingCalendar | None, tape: int) -> None:
+        self.builder = BarBuilder(instrument, seconds, calendar, tape)
+        self.spread = BarSpread(seconds, calendar)
         self.market = MarketFeatures()
         self.watchers: list[Watcher] = []
 
@@ -131,22 +141,28 @@ class Series:
 class Lane:
     """Everything that the events of one instrument go through. Bound methods are looked up once, not at every tick."""
 
-    __slots__ = ("adders", "instrument", "series", "tickers")
+    __slots__ = ("_calendar", "adders", "instrument", "series", "tape_seconds", "tickers")
 
-    def __init__(self, instrument: InstrumentId) -> None:
+    def __init__(
+        self, instrument: InstrumentId, calendar: TradingCalendar | None = None, tape_seconds: int = 0
+    ) -> None:
         self.instrument = instrument
+        self._calendar = calendar
+        self.tape_seconds = tape_seconds
+        """Length of the tape's own bars of it; 0 for trades."""
         self.series: list[Series] = []
         """In the order in which contenders first name their lengths."""
-        self.adders: list[tuple[Callable[[int, Print], BarClosed | None], Series]] = []
-        """Of each series, what folds a tick into its open bar."""
+        self.adders: list[tuple[Callable[[Print], None], BarBuilder, Series]] = []
+        """Of each series, what folds a print into its open bar."""
         self.tickers: list[Watcher] = []
         """The contenders that decide on ticks."""
 
     def admit(self, contender: ContenderSpec, supplies: Supplies) -> None:
         """Let a contender watch this instrument. Raises whatever its strategy raises when it is made."""
-        series = self._series_of(contender.bar_seconds or TICK_CONTEXT_SECONDS)
+        seconds = decided_on(contender.bar_seconds, self.tape_seconds)
+        series = self._series_of(seconds or TICK_CONTEXT_SECONDS)
         watcher = Watcher(contender, series.market, _new_strategy(contender, series.market, supplies))
-        if contender.bar_seconds:
+        if seconds:
             series.watchers.append(watcher)
         else:
             self.tickers.append(watcher)
@@ -168,9 +184,9 @@ class Lane:
         for series in self.series:
             if series.builder.seconds == seconds:
                 return series
-        series = Series(self.instrument, seconds)
+        series = Series(self.instrument, seconds, self._calendar, self.tape_seconds)
         self.series.append(series)
-        self.adders.append((series.builder.add, series))
+        self.adders.append((series.builder.fold, series.builder, series))
         return series
 
 
@@ -194,10 +210,16 @@ def _new_strategy(contender: ContenderSpec, market: MarketFeatures, supplies: Su
     return strategy(values, market)
 
 
-def lanes_of(instruments: Sequence[InstrumentId], contenders: Sequence[ContenderSpec]) -> dict[InstrumentId, Lane]:
-    """An empty lane for each instrument that some contender watches, in the order of `instruments`."""
+def lanes_of(session: SessionStarted, contenders: Sequence[ContenderSpec]) -> dict[InstrumentId, Lane]:
+    """An empty lane for each instrument that some contender watches, in the order of the session's instruments."""
     watched = {instrument for contender in contenders for instrument in contender.instruments}
-    return {instrument: Lane(instrument) for instrument in instruments if instrument in watched}
+    calendars = {calendar.id: calendar for calendar in session.calendars}
+    tape_seconds = dict(session.feed.bars)
+    return {
+        each.id: Lane(each.id, calendars.get(each.calendar), tape_seconds.get(each.id, 0))
+        for each in session.instruments
+        if each.id in watched
+    }
 
 
 def failed(

@@ -4,10 +4,10 @@ Who reads the events is `data`; what is made of the bars is `dataset`.
 """
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,12 @@ from titanflow.domain.events import (
     SessionEnded,
     TickReceived,
 )
-from titanflow.domain.types import NANOS_PER_SECOND, SCALE, InstrumentId, Nanos
+from titanflow.domain.instruments import TradingCalendar
+from titanflow.domain.types import SCALE, InstrumentId, Nanos
 from titanflow.errors import InputError
 from titanflow.signal.bars import BarBuilder, BarSpread
 
+_NEVER = 1 << 63
 NO_SEQ = 0
 """Bars that are not appended to a ledger have no cause."""
 
@@ -47,15 +49,11 @@ class Bars:
     """Units of 1e-9. A float, as a long bar of many shares may pass 64 bits."""
     spread: NDArray[np.float64]
     """Mean relative spread of its quotes; NaN where no quote is known."""
+    ends_at: NDArray[np.int64]
+    """When each bar's interval ends."""
 
     def __len__(self) -> int:
         return len(self.opened_at)
-
-    @property
-    def ends_at(self) -> NDArray[np.int64]:
-        """When each bar's interval ends."""
-        ends: NDArray[np.int64] = self.opened_at + self.seconds * NANOS_PER_SECOND
-        return ends
 
     def dollars(self, column: str) -> NDArray[np.float64]:
         """A column of prices as dollars, or the volume as units."""
@@ -64,47 +62,56 @@ class Bars:
 
 
 class _Columns:
-    """A growing table of bars, 72 bytes a bar."""
+    """A growing table of bars, 80 bytes a bar."""
 
     __slots__ = ("integers", "spread", "volume")
 
     def __init__(self) -> None:
-        self.integers = tuple(array("q") for _ in range(6))
+        self.integers = tuple(array("q") for _ in range(7))
         self.volume = array("d")
         self.spread = array("d")
 
     def add(self, bar: BarClosed, spread: float | None) -> None:
-        values = (bar.opened_at, bar.at, bar.open, bar.high, bar.low, bar.close)
+        values = (bar.opened_at, bar.at, bar.open, bar.high, bar.low, bar.close, bar.ends_at)
         for column, value in zip(self.integers, values, strict=True):
             column.append(value)
         self.volume.append(float(bar.volume))
         self.spread.append(np.nan if spread is None else spread)
 
     def bars(self, seconds: int) -> Bars:
-        opened_at, closed_at, first, high, low, close = (np.array(column, dtype=np.int64) for column in self.integers)
+        opened_at, closed_at, first, high, low, close, ends_at = (
+            np.array(column, dtype=np.int64) for column in self.integers
+        )
         volume, spread = np.array(self.volume), np.array(self.spread)
-        return Bars(seconds, opened_at, closed_at, first, high, low, close, volume, spread)
+        return Bars(seconds, opened_at, closed_at, first, high, low, close, volume, spread, ends_at)
+
+
+class Venue(NamedTuple):
+    """Where an instrument's bars come from."""
+
+    calendar: TradingCalendar | None = None
+    tape_seconds: int = 0
+    """Length of the source's own bars; 0 for trades."""
 
 
 class _Series:
     __slots__ = ("builder", "columns", "spread")
 
-    def __init__(self, instrument: InstrumentId, seconds: int) -> None:
-        self.builder = BarBuilder(instrument, seconds)
-        self.spread = BarSpread(seconds)
+    def __init__(self, instrument: InstrumentId, seconds: int, venue: "Venue") -> None:
+        self.builder = BarBuilder(instrument, seconds, venue.calendar, venue.tape_seconds)
+        self.spread = BarSpread(seconds, venue.calendar)
         self.columns = _Columns()
 
 
 class BarFolder:
     """Folds events of a feed or of a ledger, in their order. Bars that opened before `whole_from` are left out."""
 
-    def __init__(self, instruments: Iterable[InstrumentId], seconds: int, *, whole_from: Nanos = 0) -> None:
+    def __init__(self, instruments: Mapping[InstrumentId, Venue], seconds: int, *, whole_from: Nanos = 0) -> None:
         """`whole_from`: where the events begin in the middle of a session, so that no torn bar is taken for whole."""
         self._seconds = seconds
-        self._nanos = seconds * NANOS_PER_SECOND
-        self._series = {instrument: _Series(instrument, seconds) for instrument in instruments}
+        self._series = {instrument: _Series(instrument, seconds, venue) for instrument, venue in instruments.items()}
         self._whole_from = whole_from
-        self._next_end: Nanos = 0
+        self._next_end: Nanos = _NEVER
         self.last_at: Nanos = 0
         """Event time of the last event that was folded."""
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
@@ -141,6 +148,7 @@ class BarFolder:
         series = self._series.get(tick.instrument)
         if series is not None:
             bar = series.builder.add(NO_SEQ, tick)
+            self._next_end = min(self._next_end, series.builder.ends_at)
             if bar is not None:
                 self._keep(series, bar)
 
@@ -155,10 +163,10 @@ class BarFolder:
             series.spread.add(quote)
 
     def _on_clock(self, clock: ClockAdvanced) -> None:
-        at = clock.at
-        if at >= self._next_end:
-            self._next_end = at - at % self._nanos + self._nanos
-            self.finish(at)
+        if clock.at >= self._next_end:
+            self.finish(clock.at)
+            ends = (series.builder.ends_at for series in self._series.values())
+            self._next_end = min((end for end in ends if end), default=_NEVER)
 
     def _keep(self, series: _Series, bar: BarClosed | None) -> None:
         if bar is not None and bar.opened_at >= self._whole_from:
@@ -175,7 +183,7 @@ def joined(parts: Iterable[tuple[str, Bars]], instrument: InstrumentId) -> Bars:
                 "give sources that follow each other"
             )
     every = [bars for _, bars in ordered]
-    names = ("opened_at", "closed_at", "open", "high", "low", "close", "volume", "spread")
+    names = ("opened_at", "closed_at", "open", "high", "low", "close", "volume", "spread", "ends_at")
     return Bars(every[0].seconds, *(np.concatenate([getattr(bars, name) for bars in every]) for name in names))
 
 

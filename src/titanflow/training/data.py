@@ -13,6 +13,7 @@ from eventstore.ledger import Ledger
 from titanflow.domain.events import Event, SessionStarted
 from titanflow.domain.instruments import Instrument, TradingCalendar
 from titanflow.domain.models import TrainingWindow
+from titanflow.domain.session_settings import FeedSpec
 from titanflow.domain.types import InstrumentId, Nanos
 from titanflow.errors import InputError
 from titanflow.gateway.catalogue import load_catalogue
@@ -20,8 +21,9 @@ from titanflow.gateway.feed import Feed
 from titanflow.gateway.providers.base import ProviderRequest
 from titanflow.gateway.providers.tape_provider import TapeDataProvider
 from titanflow.risk.performance import periods_per_year
+from titanflow.signal.intervals import decided_on
 from titanflow.training.barrier import moment
-from titanflow.training.bars import BarFolder, Bars, joined
+from titanflow.training.bars import BarFolder, Bars, Venue, joined
 from titanflow.training.sources import SessionSource, parse_sources
 from titanflow.training.trainer import Progress
 
@@ -129,7 +131,8 @@ def _read_tapes(provider: TapeDataProvider, spec: DataSpec, seconds: int, progre
                 refused += 1
             yield from item.events
 
-    bars, last_at = _folded(events(), feed.instruments, spec, seconds, _Span(first, last, named.source), progress)
+    venues = _venues(feed.instruments, feed.calendars, named, spec, seconds)
+    bars, last_at = _folded(events(), venues, spec, seconds, _Span(first, last, named.source), progress)
     return _Read(named.source, named.sha256, bars, feed.instruments, feed.calendars, last_at, refused)
 
 
@@ -148,7 +151,8 @@ def _read_session(
     events = (event for block in ledger.read(source.first, last) for event in block.events)
     torn_before = first_at if source.first > 1 else 0
     span = _Span(first_at, last_at, str(source), torn_before)
-    bars, last_at = _folded(events, started.instruments, spec, seconds, span, progress)
+    venues = _venues(started.instruments, started.calendars, started.feed, spec, seconds)
+    bars, last_at = _folded(events, venues, spec, seconds, span, progress)
     return _Read(
         str(source),
         digest,
@@ -173,7 +177,7 @@ class _Span(NamedTuple):
 
 def _folded(
     events: Iterable[Event],
-    instruments: tuple[Instrument, ...],
+    venues: Mapping[InstrumentId, Venue],
     spec: DataSpec,
     seconds: int,
     span: _Span,
@@ -182,7 +186,7 @@ def _folded(
     """The bars of the instruments that are wanted, and the time of the last event that was read."""
     first = spec.first_at or 0
     last = spec.last_at
-    folder = BarFolder(_wanted(instruments, spec), seconds, whole_from=max(first, span.torn_before))
+    folder = BarFolder(venues, seconds, whole_from=max(first, span.torn_before))
     what, length = f"reading {span.source}", max(1, span.last - span.first)
     for number, event in enumerate(events):
         at: Nanos = event.at  # type: ignore[attr-defined]
@@ -199,9 +203,24 @@ def _folded(
     return folder.bars(), folder.last_at
 
 
-def _wanted(instruments: tuple[Instrument, ...], spec: DataSpec) -> list[InstrumentId]:
-    tradable = [instrument.id for instrument in instruments if instrument.tradable]
-    return [instrument for instrument in tradable if not spec.instruments or instrument in spec.instruments]
+def _venues(
+    instruments: tuple[Instrument, ...],
+    calendars: tuple[TradingCalendar, ...],
+    feed: FeedSpec,
+    spec: DataSpec,
+    seconds: int,
+) -> dict[InstrumentId, Venue]:
+    """Those instruments that are wanted. Raises InputError for bars that cannot be made of the source's."""
+    by_id, tape_seconds = {calendar.id: calendar for calendar in calendars}, dict(feed.bars)
+    wanted = [each for each in instruments if each.tradable and each.id in (spec.instruments or (each.id,))]
+    for each in wanted:
+        own = tape_seconds.get(each.id, 0)
+        if decided_on(seconds, own) != seconds:
+            raise InputError(
+                f"data {feed.source}: its bars of {each.id} last {own} s, of which none of {seconds} s can be made; "
+                f"ask for a multiple, as bar_seconds = {decided_on(seconds, own)}"
+            )
+    return {each.id: Venue(by_id.get(each.calendar), tape_seconds.get(each.id, 0)) for each in wanted}
 
 
 def _combined(reads: list[_Read], spec: DataSpec, seconds: int) -> BarData:

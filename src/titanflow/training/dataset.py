@@ -118,6 +118,8 @@ def _joined(data: BarData, features: tuple[str, ...], parts: Sequence[_Part], sp
         instruments=tuple(part.name for part in parts),
         instrument=np.repeat(np.arange(len(parts), dtype=np.int32), lengths),
         closed_at=np.concatenate([part.bars.closed_at for part in parts]),
+        opened_at=np.concatenate([part.bars.opened_at for part in parts]),
+        ends_at=np.concatenate([part.bars.ends_at for part in parts]),
         segment=np.concatenate([part.segment + before for part, before in zip(parts, days_before, strict=False)]),
         open=dollars("open"),
         high=dollars("high"),

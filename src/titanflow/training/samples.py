@@ -24,6 +24,10 @@ class Samples:
     """Index into `instruments`."""
     closed_at: NDArray[np.int64]
     """Nanoseconds UTC at which the bar closed: when a model decides."""
+    opened_at: NDArray[np.int64]
+    """When the bar's interval began."""
+    ends_at: NDArray[np.int64]
+    """When it ended: not after `closed_at`, for a bar may be closed late, by the next event."""
     segment: NDArray[np.int64]
     """Number of the unbroken stretch of bars (a trading day) that holds the row: no label and no position leaves it."""
     open: NDArray[np.float64]

@@ -133,7 +133,7 @@ def test_explain_walks_from_a_fill_to_its_tick(backtested: Any, cli: CommandLine
     fill = next(fill for fill in fills_of(cli, "first") if fill["purpose"] == "entry")
     chain = cli.json("explain", fill["fill_id"], "--session", "first")["chain"]
     kinds = [link["type"] for link in chain]
-    order = ["TickReceived", "BarClosed", "SignalGenerated", "OrderApproved", "OrderSubmitted", "OrderFilled"]
+    order = ["BarPointReceived", "BarClosed", "SignalGenerated", "OrderApproved", "OrderSubmitted", "OrderFilled"]
     positions = [kinds.index(kind) for kind in order]
     assert positions == sorted(positions)
     assert chain[-1]["fill_id"] == fill["fill_id"]

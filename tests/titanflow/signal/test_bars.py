@@ -35,6 +35,7 @@ def test_a_bar_on_paper() -> None:
         close=11 * SCALE,
         volume=12 * SCALE,
         ticks=4,
+        ends_at=START + 60 * NANOS_PER_SECOND,
     )
 
 

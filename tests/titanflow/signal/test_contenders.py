@@ -20,6 +20,7 @@ from titanflow.signal.contenders import (
     model_hash,
     parse_contenders,
 )
+from titanflow.signal.on_tape import told_of_tape
 from titanflow.signal.strategies import STRATEGIES
 
 MARKET = (instrument("AAPL.XNYS"), instrument("VIX.XNYS", InstrumentKind.INDEX), instrument("BTCUSDT.BINANCE-SPOT"))
@@ -181,16 +182,11 @@ def test_all_shipped_rules_buy_and_sell_on_recorded_minutes(minute_bars: dict[st
     }
 
 
-def test_the_fast_shipped_rules_buy_and_sell_on_eleven_minutes_of_trades(
-    crypto_trades: dict[str, pd.DataFrame],
-) -> None:
-    ticks = [
-        TickReceived(row.ts_ns, name, row.price, row.size)
-        for name, trades in crypto_trades.items()
-        for row in trades.itertuples(index=False)
-    ]
-    ticks.sort(key=lambda each: each.at)
-    assert heard(ticks) == {(name, side) for name in ("sma-fast", "rsi-fast") for side in ("BUY", "SELL")}
+def test_no_shipped_rule_asks_for_bars_that_a_tape_of_minutes_cannot_give() -> None:
+    rules = [spec for spec in parse_contenders(DEFAULTS, MARKET, DEFAULT_CONTENDERS_FILE, not_here) if not spec.fault]
+    bars = tuple((each.id, 60) for each in MARKET)
+    assert told_of_tape(rules, bars) == []
+    assert {spec.bar_seconds for spec in rules} == {60, 300}
 
 
 LEARNED = """

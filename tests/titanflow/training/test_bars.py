@@ -15,7 +15,7 @@ from titanflow.domain.events import (
 )
 from titanflow.domain.types import NANOS_PER_SECOND, SCALE
 from titanflow.errors import InputError
-from titanflow.training.bars import BarFolder, Bars, joined
+from titanflow.training.bars import BarFolder, Bars, Venue, joined
 
 S = NANOS_PER_SECOND
 NAN = float("nan")
@@ -30,7 +30,7 @@ def quote(second: int, bid: int, ask: int) -> QuoteReceived:
 
 
 def folded(*events: Event, whole_from: int = 0) -> Bars:
-    folder = BarFolder(["A.X"], 60, whole_from=whole_from * S)
+    folder = BarFolder({"A.X": Venue()}, 60, whole_from=whole_from * S)
     for event in events:
         folder.take(event)
     return folder.bars()["A.X"]

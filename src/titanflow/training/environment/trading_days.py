@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from titanflow.domain.events import BarPointReceived
 from titanflow.domain.instruments import Instrument
-from titanflow.domain.types import NANOS_PER_SECOND, SCALE, Nanos, Price
+from titanflow.domain.types import SCALE, Nanos, Price
 from titanflow.errors import InputError
 from titanflow.gateway.providers.bars import Bars, points_of
 from titanflow.training.samples import Rows, Samples
@@ -78,15 +78,11 @@ class TradingDays:
         return tuple(part for part in parts if part.decisions)
 
     def _bars(self, chosen: slice, instrument: Instrument) -> Bars:
-        samples, length = self.samples, self.samples.bar_seconds * NANOS_PER_SECOND
-        step = instrument.quantity_increment
-        closed_at = samples.closed_at[chosen]
-        # A bar may be closed late, by the next event; intervals are aligned, so they never overlap.
-        ends_at = closed_at - closed_at % length
+        samples, step = self.samples, instrument.quantity_increment
         return Bars(
-            at=ends_at - length,
-            ends_at=ends_at,
-            pair=np.zeros(len(closed_at), dtype=np.int64),
+            at=samples.opened_at[chosen],
+            ends_at=samples.ends_at[chosen],
+            pair=np.zeros(chosen.stop - chosen.start, dtype=np.int64),
             open=_units(samples.open[chosen]),
             high=_units(samples.high[chosen]),
             low=_units(samples.low[chosen]),
