@@ -27,7 +27,7 @@ from titanflow.cli import (
     settings,
     train,
 )
-from titanflow.cli.output import complain
+from titanflow.cli.output import complain, print_error
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -70,9 +70,13 @@ app.add_typer(models.app, name="models")
 
 
 def main() -> None:
-    """Run the command line; expected trouble ends as one readable message and its documented exit code."""
+    """Run the command line; expected trouble ends as one readable message and its documented exit code.
+
+    With `--json` trouble is a document too, on standard output: `error` and `exit_code`.
+    """
+    as_json = "--json" in sys.argv[1:]
     try:
-        app()
+        sys.exit(app(standalone_mode=not as_json) or 0)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except Exception as error:
@@ -84,4 +88,6 @@ def main() -> None:
         if trouble is None:
             raise
         complain(trouble.message)
+        if as_json:
+            print_error(trouble.message, trouble.exit_code)
         sys.exit(trouble.exit_code)

@@ -74,6 +74,13 @@ def print_json(value: Any) -> None:
     write(msgspec.json.format(msgspec.json.encode(_plain(value)), indent=2).decode())
 
 
+def print_error(message: str, exit_code: int) -> None:
+    """Trouble as one JSON document on one line of standard output."""
+    import msgspec
+
+    write(msgspec.json.encode({"error": message, "exit_code": exit_code}).decode())
+
+
 def write(line: str) -> None:
     """One line on standard output, exactly as it is."""
     try:
@@ -166,7 +173,9 @@ def to_second(at: Nanos) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """The value with every Decimal as plain text: 0.5, never 5E-1."""
+    """The value with every Decimal as plain text: 0.5, never 5E-1; what has named fields as an object."""
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        value = value._asdict()
     if isinstance(value, Mapping):
         return {name: _plain(part) for name, part in value.items()}
     if isinstance(value, list | tuple):

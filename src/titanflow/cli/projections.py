@@ -60,7 +60,9 @@ class Comparison(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """The fields by name."""
-        return self.report._asdict() | {"identical": self.report.identical, "behind": self.behind}
+        differences = [{**each._asdict(), "columns": each.columns} for each in self.report.differences]
+        told = {"identical": self.report.identical, "behind": self.behind, "differences": differences}
+        return self.report._asdict() | told
 
     def show(self) -> None:
         """Print it for people."""

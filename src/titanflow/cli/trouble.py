@@ -19,11 +19,16 @@ def trouble_of(error: Exception) -> Trouble | None:
     import psycopg
     import redis
     import sqlalchemy.exc
+    import typer
 
     from eventstore.errors import LedgerError, LedgerUnavailableError
     from titanflow.errors import TitanFlowError
 
     match error:
+        case typer.Abort():
+            return Trouble("given up", UNEXPECTED)
+        case _ if hasattr(error, "format_message"):  # an argument that the command line cannot take
+            return Trouble(error.format_message(), BAD_INPUT)
         case TitanFlowError():
             return Trouble(str(error), error.exit_code)
         case LedgerUnavailableError() | redis.RedisError():
