@@ -90,13 +90,14 @@ def _compare(connection: Connection, ledger: Ledger[Event], limit: int) -> Verif
 
 
 def _differences(connection: Connection, table: Table, schema: str, session: str, limit: int) -> list[Difference]:
-    key = [column.name for column in table.primary_key]
+    # SQLAlchemy names things in a kind of text of its own.
+    name, key = str(table.name), [str(column.name) for column in table.primary_key]
     ours = sql.SQL("SELECT * FROM {} WHERE session_id = {}").format(sql.Identifier(SCHEMA, table.name), session)
     anew = sql.SQL("SELECT * FROM {}").format(sql.Identifier(schema, table.name))
     live = _only_in(connection, ours, anew, key, limit)
     rebuilt = _only_in(connection, anew, ours, key, limit)
     keys = sorted({*live, *rebuilt})[:limit]
-    return [Difference(table.name, dict(zip(key, k, strict=True)), live.get(k), rebuilt.get(k)) for k in keys]
+    return [Difference(name, dict(zip(key, k, strict=True)), live.get(k), rebuilt.get(k)) for k in keys]
 
 
 def _only_in(

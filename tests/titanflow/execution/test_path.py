@@ -1,4 +1,4 @@
-"""Where an order meets a leg of a bar's path, for any leg and any order: against fractions, and the words of the docs."""
+"""Where an order meets a leg of a bar's path, for any leg and any order: against fractions, and the docs' words."""
 
 from fractions import Fraction
 
