@@ -27,7 +27,7 @@ from titanflow.domain.types import (
 from titanflow.execution.account import Account
 from titanflow.execution.hours import VenueHours
 from titanflow.execution.orders import BEYOND, Book, WorkingOrder
-from titanflow.execution.simulation.fees import by_rates, commission
+from titanflow.execution.simulation.fees import commission, count
 from titanflow.execution.simulation.latency import LatencyModel
 from titanflow.execution.simulation.matching import executable_size, fill_price, reached
 from titanflow.execution.simulation.path import Meeting, meeting
@@ -217,8 +217,7 @@ class PaperMarket:
         entry, _ = portfolio.apply(turn.at, order.instrument.id, order.side, quantity, price, fee)
         order.remaining -= quantity
         order.fills += 1
-        order.rated += by_rates(order.instrument.fees, price, quantity)
-        order.charged += fee
+        count(order, price, quantity, fee)
         turn.filled(order, trade, entry.realized)
         if not order.remaining:
             self._end(order)
@@ -240,6 +239,7 @@ class PaperMarket:
         opened = filled.side.sign * min(trade.quantity, abs(held))
         stop = _closing_order(turn.next_id(), filled.contender, instrument, opened, filled.stop_price)
         stop.type, stop.price, stop.purpose = OrderType.STOP, filled.stop_price, OrderPurpose.STOP_LOSS
+        stop.tally = filled.stop_tally
         self.submit(turn, stop, trade.met_at, parent_id=filled.id)
         return [stop]
 

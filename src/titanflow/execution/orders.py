@@ -1,6 +1,6 @@
 """Working orders, and the book of them in one instrument with the bounds within which a print concerns none of them."""
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from titanflow.domain.instruments import Instrument
 from titanflow.domain.types import (
@@ -17,6 +17,15 @@ from titanflow.domain.types import (
 
 BEYOND = 1 << 63
 """Above every price and every time."""
+
+
+class FeeTally(Struct, eq=False):
+    """The commission of an order so far; its minimum is due once."""
+
+    rated: Money = 0
+    """Of its fills by the schedule's rates."""
+    charged: Money = 0
+    """What its fills have paid: `rated`, or the schedule's minimum where that is more."""
 
 
 class WorkingOrder(Struct, kw_only=True, eq=False):
@@ -42,10 +51,9 @@ class WorkingOrder(Struct, kw_only=True, eq=False):
     ends_at: Nanos = BEYOND
     """The close of its venue with which its day ends: entries are cancelled then, closing orders settled."""
     fills: int = 0
-    rated: Money = 0
-    """Commission of its fills by the schedule's rates."""
-    charged: Money = 0
-    """What its fills have paid: `rated`, or the schedule's minimum where that is more."""
+    tally: FeeTally = field(default_factory=FeeTally)
+    stop_tally: FeeTally = field(default_factory=FeeTally)
+    """Of its protective stops, one for each fill: they count as one order."""
     crossed: Nanos = -1
     """Opening time of the bar whose path crossed its limit: for the rest of that bar it trades at its own price."""
     working: bool = True

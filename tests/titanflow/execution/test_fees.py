@@ -13,7 +13,7 @@ from titanflow.domain.events import OrderFilled
 from titanflow.domain.instruments import FeeSchedule
 from titanflow.domain.types import SCALE, OrderPurpose, OrderType, Side, fixed
 from titanflow.execution.orders import WorkingOrder
-from titanflow.execution.simulation.fees import by_rates, commission, cost_with_commission
+from titanflow.execution.simulation.fees import by_rates, commission, cost_with_commission, count
 
 
 def order_with(schedule: FeeSchedule) -> WorkingOrder:
@@ -69,6 +69,19 @@ def test_each_order_pays_a_minimum_of_its_own() -> None:
     assert at.book().cash == fixed("99998")
 
 
+def test_the_stops_of_an_entry_that_filled_in_parts_pay_one_minimum_together() -> None:
+    at = desk_with(FeeSchedule(minimum=fixed("1")))
+    at.tick("100")
+    at.approve(Side.BUY, "40", stop="95")
+    for _ in range(4):
+        at.tick("100", "10", after=100)
+    at.tick("95", after=100)
+    fills = at.tick("95", after=100)
+    stopped = [fill for fill in fills if isinstance(fill, OrderFilled)]
+    assert len({fill.order_id for fill in stopped}) == 4
+    assert [fill.fee for fill in stopped] == [fixed("1"), 0, 0, 0]
+
+
 def test_what_a_partly_filled_entry_may_still_cost_holds_no_second_minimum() -> None:
     # 100 of 200 shares were paid with the minimum of 5.00; the other half, at a cent a share, costs nothing more.
     at = desk_with(FeeSchedule(per_unit=fixed("0.01"), minimum=fixed("5")), slippage_allowance=0)
@@ -90,9 +103,8 @@ def test_the_fills_of_an_order_pay_together_its_rates_or_its_minimum_and_none_pa
     paid = [0]
     for price, quantity in fills:
         fee = commission(order, price, quantity)
-        order.rated += by_rates(schedule, price, quantity)
-        order.charged += fee
-        paid.append(order.charged)
+        count(order, price, quantity, fee)
+        paid.append(order.tally.charged)
     rates = sum(by_rates(schedule, price, quantity) for price, quantity in fills)
-    assert order.charged == max(rates, schedule.minimum)
+    assert order.tally.charged == max(rates, schedule.minimum)
     assert all(before <= after for before, after in pairwise(paid))

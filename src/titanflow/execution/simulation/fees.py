@@ -18,8 +18,14 @@ def commission(order: WorkingOrder, price: Price, quantity: Quantity) -> Money:
 
     So the first fill pays the minimum, and the next ones nothing until their rates together have passed it.
     """
-    schedule = order.instrument.fees
-    return max(order.rated + by_rates(schedule, price, quantity), schedule.minimum) - order.charged
+    schedule, tally = order.instrument.fees, order.tally
+    return max(tally.rated + by_rates(schedule, price, quantity), schedule.minimum) - tally.charged
+
+
+def count(order: WorkingOrder, price: Price, quantity: Quantity, fee: Money) -> None:
+    """A fill paid its commission."""
+    order.tally.rated += by_rates(order.instrument.fees, price, quantity)
+    order.tally.charged += fee
 
 
 def cost_with_commission(schedule: FeeSchedule, price: Price, quantity: Quantity) -> Money:
