@@ -73,6 +73,11 @@ class TradingCalendar(Struct, frozen=True, array_like=True):
         return self.sessions[index][0] if index < len(self.sessions) else None
 
     def last_close(self, at: Nanos) -> Nanos | None:
+        """The latest close that is not after `at`; None where there is none."""
+        index = bisect_right(self.sessions, at, key=_closing) - 1
+        return self.sessions[index][1] if index >= 0 else None
+
+    def close_of_last(self, at: Nanos) -> Nanos | None:
         """The close of the latest session that has opened by `at`, past or not; None where there is none."""
         index = bisect_right(self.sessions, at, key=_opening) - 1
         return self.sessions[index][1] if index >= 0 else None

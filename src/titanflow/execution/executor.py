@@ -39,9 +39,10 @@ from titanflow.domain.types import (
     RiskCommand,
 )
 from titanflow.execution.account import Account
+from titanflow.execution.closing import ClosingPrices
 from titanflow.execution.hours import VenueHours
 from titanflow.execution.market import PaperMarket
-from titanflow.execution.orders import BEYOND, Book, WorkingOrder
+from titanflow.execution.orders import Book, WorkingOrder
 from titanflow.execution.turn import Turn
 from titanflow.execution.validator import OrderValidator
 
@@ -104,7 +105,8 @@ class Executor:
         self.calendars = {calendar.id: calendar for calendar in started.calendars}
         self.accounts = {contender.id: Account(started.settings.starting_cash) for contender in started.contenders}
         hours = VenueHours(self.calendars, started.settings.risk.flat_at_close)
-        self.market = PaperMarket(started.seed, settings, self.accounts, self.marks, self.books, hours)
+        closing = ClosingPrices(self.instruments, hours, self.marks, self.marked_at)
+        self.market = PaperMarket(started.seed, settings, self.accounts, self.marks, self.books, hours, closing)
         allowance = self.market.slippage.allowance
         self.validator = OrderValidator(settings, self.instruments, self.accounts, self.marks, allowance)
         return NOTHING
@@ -133,7 +135,7 @@ class Executor:
         if clock.at < self.market.next_end:
             return NOTHING
         turn = Turn(self.identity, seq, clock.at)
-        self._end_days(turn, clock.at)
+        self.market.end_days(turn, clock.at)
         return turn.decisions
 
     def on_order_approved(self, seq: int, approved: OrderApproved) -> Decisions:
@@ -148,7 +150,7 @@ class Executor:
         order = self._order_of(approved)
         self.market.submit(turn, order, approved.at)
         if order.ends_at <= approved.at:
-            self.market.end_day(turn, (order,), self.marked_at)
+            self.market.end_day(turn, (order,))
         return turn.decisions
 
     def on_order_submitted(self, seq: int, submitted: OrderSubmitted) -> Decisions:
@@ -182,7 +184,7 @@ class Executor:
         """Cancel what still works: no print will fill it. A session that ends in a day's last second ends that day."""
         turn = Turn(self.identity, seq, ended.at)
         self.validator.session_ended = True
-        self._end_days(turn, ended.at + NANOS_PER_SECOND - 1)
+        self.market.end_days(turn, ended.at + NANOS_PER_SECOND - 1)
         self._cancel_where(turn, "", _all, DenialCode.SESSION_ENDED)
         return turn.decisions
 
@@ -206,19 +208,10 @@ class Executor:
         """A print that may concern an order: whose day is over does not see it, the others meet it."""
         turn = Turn(self.identity, seq, met.at)
         if over := [order for order in book.orders if order.working and order.ends_at <= met.at]:
-            self.market.end_day(turn, over, self.marked_at)
+            self.market.end_day(turn, over)
         self.marks[met.instrument], self.marked_at[met.instrument] = met.price, met.at
         self.market.match(turn, met, book)
         return turn.decisions
-
-    def _end_days(self, turn: Turn, at: Nanos) -> None:
-        """End the day of every order whose venue has closed by `at`, and look for the next close."""
-        for account in self.accounts.values():
-            if over := [order for order in account.orders.values() if order.ends_at <= at]:
-                self.market.end_day(turn, over, self.marked_at)
-        self.market.next_end = min(
-            (order.ends_at for account in self.accounts.values() for order in account.orders.values()), default=BEYOND
-        )
 
     def _close_all(self, turn: Turn, scope: ContenderId) -> None:
         for contender, account in self.accounts.items():

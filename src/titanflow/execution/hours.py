@@ -23,6 +23,16 @@ class VenueHours:
         session = calendar.session_at(at)
         return session[0] if session else None
 
+    def last_close(self, instrument: Instrument, at: Nanos) -> Nanos | None:
+        """The latest close of its venue by `at`; None where it never closes or has not yet."""
+        calendar = self.calendars.get(instrument.calendar)
+        return calendar.last_close(at) if calendar else None
+
+    def next_close(self, at: Nanos) -> Nanos:
+        """The first close of any venue after `at`; BEYOND where there is none."""
+        closes = [calendar.next_close(at) for calendar in self.calendars.values()]
+        return min((close for close in closes if close is not None), default=BEYOND)
+
     def end_of(self, order: WorkingOrder, at: Nanos) -> Nanos:
         """The close with which the day of an order sent at `at` ends; BEYOND for one that works on through the night.
 
@@ -37,7 +47,7 @@ class VenueHours:
             session = calendar.session_at(at)
             close = session[1] if session else None
         elif order.purpose is OrderPurpose.SESSION_CLOSE:
-            close = calendar.last_close(at) or calendar.next_close(at)
+            close = calendar.close_of_last(at) or calendar.next_close(at)
         elif order.purpose is OrderPurpose.LIQUIDATION or self._ends_with_the_day(order):
             close = calendar.next_close(at)
         return BEYOND if close is None else close

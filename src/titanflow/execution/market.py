@@ -25,6 +25,7 @@ from titanflow.domain.types import (
     notional,
 )
 from titanflow.execution.account import Account
+from titanflow.execution.closing import ClosingPrices
 from titanflow.execution.hours import VenueHours
 from titanflow.execution.orders import BEYOND, Book, WorkingOrder
 from titanflow.execution.simulation.fees import commission, count
@@ -49,16 +50,18 @@ class PaperMarket:
         marks: Mapping[InstrumentId, Price],
         books: dict[InstrumentId, Book],
         hours: VenueHours,
+        closing: ClosingPrices,
     ) -> None:
         self.participation = settings.participation
         self.accounts = accounts
         self.marks = marks
         self.books = books
         self.hours = hours
+        self.closing = closing
         self.latency = LatencyModel(seed, settings)
         self.slippage = SlippageModel(seed, settings)
-        self.next_end: Nanos = BEYOND
-        """No order's day ends before this."""
+        self.next_end: Nanos = 0
+        """No venue closes and no order's day ends before this."""
 
     def submit(self, turn: Turn, order: WorkingOrder, sent_at: Nanos, parent_id: OrderId = "") -> None:
         """Send an order on its way; it cannot fill before `admit`."""
@@ -183,11 +186,20 @@ class PaperMarket:
 
     # --- the end of the day ------------------------------------------------------------------------------------------
 
-    def end_day(self, turn: Turn, orders: Sequence[WorkingOrder], marked_at: Mapping[InstrumentId, Nanos]) -> None:
+    def end_days(self, turn: Turn, at: Nanos) -> None:
+        """Note the closing prices of sessions that have closed by `at`, and end the day of every order of theirs."""
+        self.closing.note(at)
+        for account in self.accounts.values():
+            if over := [order for order in account.orders.values() if order.ends_at <= at]:
+                self.end_day(turn, over)
+        orders = (order for account in self.accounts.values() for order in account.orders.values())
+        self.next_end = min((order.ends_at for order in orders), default=BEYOND)
+        self.next_end = min(self.next_end, self.hours.next_close(at))
+
+    def end_day(self, turn: Turn, orders: Sequence[WorkingOrder]) -> None:
         """Their venue has closed on these orders: entries are cancelled, the others settled at the closing price.
 
-        The closing price is the last price of that session; `marked_at` says when the last price printed. Where the
-        session had none, a closing order works on in the next.
+        Where the session had no price, a closing order works on in the next.
         """
         self.cancel(
             turn, [order for order in orders if order.purpose is OrderPurpose.ENTRY], DenialCode.OUTSIDE_SESSION
@@ -195,10 +207,9 @@ class PaperMarket:
         for order in orders:
             if not order.working:
                 continue
-            instrument = order.instrument
-            opened_at = self.hours.opened_at(instrument, order.ends_at - 1)
-            if opened_at is not None and opened_at <= marked_at.get(instrument.id, -1) < order.ends_at:
-                self._settle(turn, order, self.marks[instrument.id])
+            price = self.closing.of(order.instrument, order.ends_at)
+            if price is not None:
+                self._settle(turn, order, price)
             else:
                 order.ends_at = self.hours.next_end(order)
                 self.next_end = min(self.next_end, order.ends_at)

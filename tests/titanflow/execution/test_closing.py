@@ -113,6 +113,18 @@ def test_an_order_to_be_flat_that_is_approved_at_the_close_is_settled_at_once() 
     assert print_at(at, OPEN, "90") == []
 
 
+def test_a_late_order_to_be_flat_is_settled_at_the_closing_price_whatever_printed_after_the_close() -> None:
+    # As in the services topology, where an executor may read an approval behind prints that followed it.
+    at = holding()
+    print_at(at, CLOSE - SECOND, "99.5")
+    approval = at.approval(SELL, "100", purpose=FLAT)
+    at.clock(CLOSE)
+    print_at(at, CLOSE + 1, "80")
+    assert only(at.feed(approval), OrderSubmitted).active_at > CLOSE - SECOND
+    (fill,) = fills_of(at.clock(CLOSE + SECOND))
+    assert (fill.price, fill.basis, fill.met_at) == (fixed("99.5"), FillBasis.CLOSING_PRICE, CLOSE)
+
+
 def test_a_session_that_ends_in_the_days_last_second_settles_too() -> None:
     at = holding()
     at.approve(SELL, "100", purpose=FLAT)
