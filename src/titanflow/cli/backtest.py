@@ -14,6 +14,7 @@ from titanflow.cli.context import (
     Place,
     SeedOption,
     SetOption,
+    StrictOption,
     arrive,
     checked_new_name,
 )
@@ -37,8 +38,10 @@ def backtest(
     config: ConfigOption = None,
     session: NewSessionOption = None,
     json: JsonOption = False,
+    strict: StrictOption = False,
 ) -> None:
     """Play tapes at full speed through every decider, into a ledger like any other, and print what came of it."""
+    from titanflow.cli.reasons import refuse_warnings
     from titanflow.cli.summary import result_of, show_summary
 
     flags = {"feed.tapes": tapes or None, "contenders": contenders, "seed": seed}
@@ -54,6 +57,8 @@ def backtest(
         show_summary(place, chosen, result)
         say(f"digest     {result['digest']}")
         say(f"prove it   titanflow replay {chosen}")
+    if strict:
+        refuse_warnings(result["warnings"])
 
 
 def play(place: Place, session: str | None) -> str:

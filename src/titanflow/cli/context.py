@@ -29,6 +29,7 @@ NewSessionOption = Annotated[
     str | None, typer.Option("--session", metavar="ID", help="Name of the new session.", show_default=False)
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Exit 2 where the session ended with warnings.")]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any setting (see `titanflow settings`); may be repeated."),

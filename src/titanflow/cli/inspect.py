@@ -63,6 +63,7 @@ def sessions(json: JsonOption = False) -> None:
 def status(session: SessionArgument = None, also: SessionToo = None, json: JsonOption = False) -> None:
     """Show one session: its state, how far each service is, held orders, open positions, dead letters."""
     from titanflow.cli.progress import model_warnings
+    from titanflow.cli.reasons import reason_lines, reasons_of, set_aside, warning_texts
     from titanflow.cli.show import event_fields
     from titanflow.cli.summary import observe
     from titanflow.risk.leaderboard import FAULTY
@@ -72,7 +73,7 @@ def status(session: SessionArgument = None, also: SessionToo = None, json: JsonO
     ledger = place.ledger(one_session(session, also))
     seen, about = observe(place, ledger.session), describe(ledger, 0)
     services = {name: at for name, at in ledger.checkpoints().items() if not name.startswith(_DECIDED_ELSEWHERE)}
-    reasons = ledger.dead_letters.counts_by_reason()
+    rows = set_aside(ledger.dead_letters)
     if json:
         print_json(
             {
@@ -86,7 +87,8 @@ def status(session: SessionArgument = None, also: SessionToo = None, json: JsonO
                 "positions": [
                     {"contender": c, "instrument": i, "quantity": decimal_of(q)} for (c, i), q in seen.positions.items()
                 ],
-                "dead_letters": dict(reasons),
+                "dead_letters": dict(rows.counts),
+                **reasons_of(seen, rows),
                 "faults": seen.faults,
                 "set_aside": {name: event_fields(failed) for name, failed in seen.set_aside.items()},
                 "withheld": dict(seen.withheld),
@@ -102,9 +104,12 @@ def status(session: SessionArgument = None, also: SessionToo = None, json: JsonO
         say("contenders   " + "  ".join(states))
     if seen.withheld:
         say("withheld     " + "  ".join(f"{contender} {n:,}" for contender, n in seen.withheld.items()))
-    for warning in model_warnings(seen):
+    for line in reason_lines(seen, rows):
+        say(line)
+    for warning in (*model_warnings(seen), *(warning_texts(seen, rows) if seen.ended else ())):
         say(Text(warning, style="yellow"))
-    say("dead letters " + ("  ".join(f"{reason} {n:,}" for reason, n in reasons.items()) or "none"))
+    if not rows.total:
+        say("dead letters none")
     _show_open(seen)
 
 

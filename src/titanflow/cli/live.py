@@ -16,6 +16,7 @@ from titanflow.cli.context import (
     Place,
     SeedOption,
     SetOption,
+    StrictOption,
     arrive,
     check_audit_file,
     checked_new_name,
@@ -60,6 +61,7 @@ def live(
     session: NewSessionOption = None,
     resume: Resume = None,
     json: JsonOption = False,
+    strict: StrictOption = False,
 ) -> None:
     """Run a paper trading session and prove it by replay. Ctrl-C ends it in good order, a second one at once.
 
@@ -86,12 +88,16 @@ def live(
     started = time.perf_counter()
     with SessionView(run, open_provider(run.settings).span(), quiet=json) as view:
         run.run(view.refresh)
-    finish(place, run.session, time.perf_counter() - started, json=json, problem=run.problem)
+    finish(place, run.session, time.perf_counter() - started, json=json, problem=run.problem, strict=strict)
 
 
-def finish(place: Place, session: str, seconds: float, *, json: bool, problem: str = "") -> None:
-    """Print what a session came to, with its replay; exit 1 if the replay differs or the session broke down."""
+def finish(place: Place, session: str, seconds: float, *, json: bool, problem: str = "", strict: bool = False) -> None:
+    """Print what a session came to, with its replay; exit 1 if the replay differs or the session broke down.
+
+    With `strict` exit 2 where it ended with warnings.
+    """
     from titanflow.cli import replay
+    from titanflow.cli.reasons import refuse_warnings
     from titanflow.cli.summary import result_of, show_summary
 
     verdict = replay.prove(place, session)
@@ -106,6 +112,8 @@ def finish(place: Place, session: str, seconds: float, *, json: bool, problem: s
         complain(problem)
     if problem or not verdict.identical:
         sys.exit(1)
+    if strict:
+        refuse_warnings(result["warnings"])
 
 
 def _run_of(place: Place, session: str | None, resume: str | None, duration: float | None) -> "SessionRun":

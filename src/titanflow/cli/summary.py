@@ -8,6 +8,7 @@ from rich.text import Text
 from titanflow.cli.context import Place
 from titanflow.cli.output import console, moment, say
 from titanflow.cli.progress import model_warnings
+from titanflow.cli.reasons import reason_lines, reasons_of, set_aside, warning_texts
 from titanflow.cli.standings import absence_notes, record_of, standings_table
 from titanflow.domain.events import (
     BarPointReceived,
@@ -52,6 +53,7 @@ def result_of(place: Place, session: str, seconds: float) -> dict[str, Any]:
         "seconds": round(seconds, 3),
         "faults": seen.faults,
         "set_aside": {name: f"{failed.reason}: {failed.detail}" for name, failed in seen.set_aside.items()},
+        **reasons_of(seen, set_aside(ledger.dead_letters)),
         "leaderboard": [record_of(standing) for standing in seen.leaderboard.standings] if seen.leaderboard else [],
     }
 
@@ -69,7 +71,10 @@ def show_summary(place: Place, session: str, result: dict[str, Any]) -> None:
     say(f"counts     {counts}")
     for line in print_lines(seen):
         say(line)
-    for warning in model_warnings(seen):
+    rows = set_aside(place.ledger(session).dead_letters)
+    for line in reason_lines(seen, rows):
+        say(line)
+    for warning in (*model_warnings(seen), *warning_texts(seen, rows)):
         say(Text(warning, style="yellow"))
     rate = result["events"] / result["seconds"] if result["seconds"] else 0
     say(f"took       {result['seconds']:.1f} s, {rate:,.0f} events/s")

@@ -21,6 +21,7 @@ from titanflow.domain.events import (
     tag_of,
 )
 from titanflow.domain.types import Nanos, OffMarketReason
+from titanflow.runtime.causes import LOOKED_AT, Causes
 
 
 class Observer:
@@ -49,6 +50,8 @@ class Observer:
         """Contender -> what it withheld last, until it speaks."""
         self.unconfirmed: Counter[str] = Counter()
         """Instrument -> prints far off the market that no second one confirmed: they set no price."""
+        self.causes = Causes()
+        """Why: refusals by code, and what contenders had to go by."""
         self.ended = False
         self._counts: Counter[type[Event]] = Counter()
 
@@ -58,6 +61,8 @@ class Observer:
         for event in block.events:
             if type(event) in _LOOKED_AT:
                 self._look(event)
+            if type(event) in LOOKED_AT:
+                self.causes.look(event)
         self.last_seq = block.last
         self.at = max(self.at, getattr(block.events[-1], "at", 0))
 

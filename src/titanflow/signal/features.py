@@ -24,6 +24,8 @@ from titanflow.signal.time_of_day import point_of_day
 
 RETURN_BARS = (1, 5, 15, 30)
 VOLATILITY_BARS = (10, 30)
+WARM_UP_BARS = 33
+"""Bars before the first that knows all features but the spread."""
 
 FEATURE_MEANINGS: dict[str, str] = {
     **{

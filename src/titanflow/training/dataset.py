@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from titanflow.domain.models import LabelSpec, TrainingWindow
 from titanflow.domain.types import NANOS_PER_SECOND, InstrumentId
 from titanflow.errors import InputError
+from titanflow.signal.features import WARM_UP_BARS
 from titanflow.training.bars import Bars
 from titanflow.training.batch_features import BATCH_FEATURES, average_true_range, batch_features
 from titanflow.training.data import BarData, no_progress
@@ -19,8 +20,6 @@ from titanflow.training.samples import Samples
 from titanflow.training.trainer import Progress
 
 SPREAD = "spread"
-WARM_UP_BARS = 33
-"""Bars before the first that knows all features but the spread."""
 
 
 @dataclass(frozen=True)

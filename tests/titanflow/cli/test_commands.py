@@ -54,6 +54,29 @@ def test_a_backtest_for_people_sums_up_and_says_how_to_prove_it(cli: CommandLine
     assert all(word in text for word in ("Crossover 5/20", "profit factor", "turnover"))
 
 
+def test_the_summary_says_why_orders_were_refused(backtested: Any, cli: CommandLine) -> None:
+    assert sum(backtested["denials"].values()) == backtested["denied"] > 0
+    assert sum(backtested["rejections"].values()) == backtested["rejected"]
+    # An hour is too short for slow rules and models, as the warnings say; nothing else is wrong.
+    assert {warning["code"] for warning in backtested["warnings"]} == {"COULD_NOT_TRADE"}
+    assert backtested["could_not_trade"]["sma-slow"]["reason"] == "WARM_UP"
+    told = cli.good("status", "first")
+    code, count = next(iter(backtested["denials"].items()))
+    assert f"denied     {code} {count:,}" in told
+    assert cli.json("status", "first")["denials"] == backtested["denials"]
+
+
+def test_warnings_of_a_backtest_exit_2_where_it_is_strict(cli: CommandLine, tape: Path, tmp_path: Path) -> None:
+    short = tmp_path / "short.csv"
+    short.write_text("".join(tape.read_text().splitlines(keepends=True)[:9]))
+    done = cli("backtest", short, "--session", "strict", "--strict", "--json")
+    assert done.returncode == 2
+    codes = [warning["code"] for warning in json.loads(done.stdout)["warnings"]]
+    assert codes[0] == "NO_SIGNAL"
+    assert "error: --strict: NO_SIGNAL" in done.stderr
+    assert "could not trade: it speaks after 61 bars of 300 s" in cli.good("backtest", short, "--session", "lenient")
+
+
 def test_a_replay_proves_the_session(backtested: Any, cli: CommandLine) -> None:
     verdict = cli.json("replay", "first")
     assert verdict["identical"] is True

@@ -201,3 +201,36 @@ def test_a_deeper_fall_is_a_surer_buy() -> None:
         return next(opinion.confidence for opinion in said if opinion is not None and opinion.side is Side.BUY)
 
     assert confidence(5) > confidence(9) > 0.5
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    kind=st.sampled_from(list(RULES.values())),
+    prices=st.lists(st.integers(50, 150), min_size=30, max_size=60),
+    length=st.integers(2, 9),
+    trigger=st.sampled_from(["enter", "leave"]),
+)
+def test_no_rule_speaks_before_its_warm_up(kind: type[Strategy], prices: list[int], length: int, trigger: str) -> None:
+    values: dict[str, float | str] = {"fast": 1, "slow": length, "period": length, "trigger": trigger}
+    known = {spec.name for spec in kind.parameters}
+    given_values = {name: value for name, value in values.items() if name in known}
+    said = opinions_on_ticks(kind, prices, **given_values)
+    earliest = next((number for number, opinion in enumerate(said, 1) if opinion), len(said) + 1)
+    defaults = {spec.name: spec.default for spec in kind.parameters}
+    assert earliest >= kind.warm_up(defaults | given_values)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "prices"),
+    [
+        (SMACrossover, {"fast": 1, "slow": 3}, [9, 8, 7, 12]),
+        (RSIMeanReversion, {"period": 3, "trigger": "enter"}, [9, 8, 7]),
+        (RSIMeanReversion, {"period": 3, "trigger": "leave"}, [9, 8, 7, 9]),
+    ],
+)
+def test_a_rule_may_speak_as_soon_as_its_warm_up_is_over(
+    kind: type[Strategy], values: dict[str, float | str], prices: list[float]
+) -> None:
+    defaults = {spec.name: spec.default for spec in kind.parameters}
+    assert len(prices) == kind.warm_up(defaults | values)
+    assert opinions_on_ticks(kind, prices, **values)[-1] is not None

@@ -99,6 +99,11 @@ class Strategy(ABC):
         return cls.on_tick is not Strategy.on_tick
 
     @classmethod
+    def warm_up(cls, values: Mapping[str, ParameterValue]) -> int:
+        """Bars (or prices) that it must have seen before it can speak for the first time."""
+        return 1
+
+    @classmethod
     def complaint(cls, values: Mapping[str, ParameterValue]) -> str | None:
         """Why these parameters, each good by itself, do not fit together; None where they do."""
         return None

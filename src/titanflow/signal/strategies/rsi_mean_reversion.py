@@ -41,6 +41,11 @@ class RSIMeanReversion(Strategy):
         self._extreme = NEUTRAL
         """RSI furthest from neutral since the zone was entered: how far things went too far."""
 
+    @classmethod
+    def warm_up(cls, values: Mapping[str, ParameterValue]) -> int:
+        """The first RSI needs so many prices; a zone can be left one price after it was entered."""
+        return whole(values, "period") + (values["trigger"] == "leave")
+
     def on_bar(self, bar: BarClosed) -> Opinion | None:
         """Decide on the close."""
         return self.on_tick(bar.close, bar.volume)

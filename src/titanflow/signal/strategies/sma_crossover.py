@@ -38,6 +38,11 @@ class SMACrossover(Strategy):
         self._above: bool | None = None
 
     @classmethod
+    def warm_up(cls, values: Mapping[str, ParameterValue]) -> int:
+        """The slow window is full, and one price later the means may have crossed."""
+        return whole(values, "slow") + 1
+
+    @classmethod
     def complaint(cls, values: Mapping[str, ParameterValue]) -> str | None:
         """The fast window must be the shorter one."""
         fast, slow = whole(values, "fast"), whole(values, "slow")
