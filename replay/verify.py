@@ -10,12 +10,15 @@ from eventstore.codec import Codec, body
 from eventstore.errors import BrokenLedgerError
 from eventstore.ledger import Block, Ledger
 from replay.comparison import Comparison, Serving, comparison_of
+from titanflow.code_identity import Code, code_of, difference_of_code
 from titanflow.deciders import new_deciders, owners, timed_out_in
 from titanflow.domain.decider import Handler
-from titanflow.domain.events import EVENT_TYPES, Event
+from titanflow.domain.events import EVENT_TYPES, Event, SessionStarted
 from titanflow.errors import InputError
 from titanflow.signal.asking import NOBODY_TIMED_OUT, TimedOut
 from titanflow.signal.model import NO_MODELS, Models
+
+UNKNOWN = Code("", "")
 
 
 class Divergence(NamedTuple):
@@ -49,11 +52,20 @@ class Verdict(NamedTuple):
     """`byte for byte`, or `tolerance` where the scores of trained models are computed by something else than then."""
     reason: str
     """Why it was compared so."""
+    recorded_code: Code
+    """That the session was opened with."""
+    code: Code
+    """That decided it again."""
 
     @property
     def identical(self) -> bool:
         """Whether every decision came out as recorded."""
         return self.divergence is None
+
+    @property
+    def other_code(self) -> str:
+        """In words, how the code here differs from that of the session; empty where it is the same."""
+        return difference_of_code(self.recorded_code, self.code)
 
     @property
     def events_per_second(self) -> float:
@@ -160,18 +172,20 @@ def verify(
     last: int | None = None,
     models: Models = NO_MODELS,
     serving: Serving = (),
+    code: Code = UNKNOWN,
     on_progress: Callable[[int], None] = lambda seq: None,
 ) -> Verdict:
     """Replay a session from its first event (a decider's state needs all of them), comparing from `first` to `last`.
 
-    `models` are the session's own, `serving` what computes their scores here. Raises InputError for a range without
-    events, as nothing would be proven, ModelError for models that are missing, and the ledger's own errors for a gap,
-    a duplicate, a wrong order or a corrupt entry.
+    `models` are the session's own, `serving` what computes their scores here, `code` what decides here. Raises
+    InputError for a range without events, as nothing would be proven, ModelError for models that are missing, and the
+    ledger's own errors for a gap, a duplicate, a wrong order or a corrupt entry.
     """
     end = ledger.last_seq() if last is None else min(last, ledger.last_seq())
     if first > end:
         raise InputError(f"session {ledger.session!r} has no events from seq {first} to {last or end} to compare")
-    comparison = comparison_of(next(ledger.read(1, 1)).events[0], serving)
+    opening = next(ledger.read(1, 1)).events[0]
+    comparison = comparison_of(opening, serving)
     replayer = Replayer(codec, comparison, first, models, timed_out_in(_sound_events(ledger)))
     digest = hashlib.sha256()
     # Taken before reading: what these checkpoints promise is in the ledger by the time we read it.
@@ -200,6 +214,8 @@ def verify(
         divergence=divergence,
         comparison=comparison.method,
         reason=comparison.reason,
+        recorded_code=code_of(opening) if isinstance(opening, SessionStarted) else UNKNOWN,
+        code=code,
     )
 
 

@@ -42,6 +42,10 @@ Resume = Annotated[
     str | None, typer.Option(metavar="ID", help="Go on with this session, which was killed.", show_default=False)
 ]
 
+OtherCode = Annotated[
+    bool, typer.Option("--other-code", help="With --resume: go on also under other code than the session's.")
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -60,6 +64,7 @@ def live(
     config: ConfigOption = None,
     session: NewSessionOption = None,
     resume: Resume = None,
+    other_code: OtherCode = False,
     json: JsonOption = False,
     strict: StrictOption = False,
 ) -> None:
@@ -84,7 +89,7 @@ def live(
         _refuse_changes(changes)
     place = arrive({**flags, "feed.duration": duration}, assignments, config)
     check_audit_file(place.settings)
-    run = _run_of(place, checked_new_name(session), resume, duration)
+    run = _run_of(place, checked_new_name(session), resume, duration, other_code=other_code)
     started = time.perf_counter()
     with SessionView(run, open_provider(run.settings).span(), quiet=json) as view:
         run.run(view.refresh)
@@ -116,12 +121,14 @@ def finish(place: Place, session: str, seconds: float, *, json: bool, problem: s
         refuse_warnings(result["warnings"])
 
 
-def _run_of(place: Place, session: str | None, resume: str | None, duration: float | None) -> "SessionRun":
+def _run_of(
+    place: Place, session: str | None, resume: str | None, duration: float | None, *, other_code: bool
+) -> "SessionRun":
     from titanflow.runtime.session_run import SessionRun
 
     if not resume:
         return SessionRun.open(place.settings, place.redis_url, place.database_url, session)
-    run = SessionRun.resume(place.settings, place.redis_url, place.database_url, resume)
+    run = SessionRun.resume(place.settings, place.redis_url, place.database_url, resume, other_code=other_code)
     run.settings = run.settings.model_copy(update={"feed": run.settings.feed.model_copy(update={"duration": duration})})
     return run
 

@@ -7,7 +7,7 @@ import typer
 from rich.text import Text
 
 from titanflow.cli.context import JsonOption, Place, SessionArgument, SessionToo, arrive, one_session
-from titanflow.cli.output import Column, console, messages, print_json, say, table
+from titanflow.cli.output import Column, console, messages, note, print_json, say, table
 from titanflow.cli.projections import compare
 
 
@@ -27,6 +27,8 @@ def replay(
     ] = False,
 ) -> None:
     """Feed the recorded events to the same deciders and compare every decision. Exit 1 if one differs.
+
+    Where the code here is not that of the session, it says so first.
 
     Byte for byte; where trained models decided, and other libraries or another processor compute them here than then,
     their scores to a tolerance. Exit 6 where a model that decided is missing.
@@ -49,12 +51,15 @@ def prove(place: Place, session: str | None, *, first: int = 1, last: int | None
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from replay.verify import verify
+    from titanflow.code_identity import code_here, code_of, difference_of_code
     from titanflow.runtime.ledgers import CODEC
     from titanflow.runtime.operator_desk import session_started
     from titanflow.runtime.session_models import models_of, serving_here
 
     ledger = place.ledger(session)
     started = session_started(ledger)
+    if other := difference_of_code(code_of(started), code_here()):
+        note(f"{other}; decisions may differ for that reason alone", "yellow")
     models, serving = models_of(place.client, place.settings.home, started), serving_here(started)
     end = min(last or sys.maxsize, ledger.last_seq())
     columns = (TextColumn("replaying {task.fields[session]}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -67,6 +72,7 @@ def prove(place: Place, session: str | None, *, first: int = 1, last: int | None
             last=last,
             models=models,
             serving=serving,
+            code=code_here(),
             on_progress=lambda seq: progress.update(task, completed=seq),
         )
 
@@ -84,6 +90,8 @@ def show(verdict: Any) -> None:
         say(f"compared   {verdict.comparison}: {verdict.reason}")
         return
     found = verdict.divergence
+    if verdict.other_code:
+        say(f"code       {verdict.other_code}")
     say(Text("DIFFERENT", style="bold red"), f"  session {verdict.session}: {rate}")
     say(f"compared   {verdict.comparison}: {verdict.reason}")
     say(f"first divergence at seq {found.seq}: decider {found.decider}, on the event of seq {found.cause}")
@@ -104,6 +112,11 @@ def as_json(verdict: Any) -> dict[str, Any]:
     found = verdict.divergence
     return {
         "session_id": verdict.session,
+        "code": {
+            "same": not verdict.other_code,
+            "recorded": verdict.recorded_code._asdict(),
+            "here": verdict.code._asdict(),
+        },
         "identical": verdict.identical,
         "events": verdict.events,
         "decided": verdict.decided,

@@ -70,6 +70,8 @@ class SessionStarted(Event, tag="session_started", frozen=True, array_like=True,
     """Every trained model that may decide here: the contenders' own, members of stacking models, and parents."""
     serving: tuple[tuple[str, str], ...] = ()
     """(name, version) of what computes their scores: libraries and processor; empty without trained models."""
+    code_fingerprint: str = ""
+    """SHA-256 over the sources of what decides; empty where it is not known."""
 
 
 class TickReceived(Event, tag="tick", frozen=True, array_like=True, gc=False):

@@ -12,7 +12,7 @@ import redis
 
 from eventstore.errors import SessionInUseError
 from eventstore.sessions import Sessions
-from titanflow import __version__
+from titanflow.code_identity import code_here
 from titanflow.domain.events import SessionStarted
 from titanflow.domain.session_settings import (
     ExecutionSettings,
@@ -39,7 +39,7 @@ def new_session_id() -> str:
 def opening_event(settings: Settings, feed: Feed, roster: Roster, session: str, *, repeatable: bool) -> SessionStarted:
     """The first event. A `repeatable` session derives its ids from its inputs: a second run has the same bytes.
 
-    What computes the models' scores is no input of theirs: ids are the same on every machine.
+    What computes the models' scores, and the text of our own code, are no inputs of theirs: ids are the same anywhere.
     """
     started = SessionStarted(
         at=feed.now,
@@ -50,13 +50,14 @@ def opening_event(settings: Settings, feed: Feed, roster: Roster, session: str, 
         calendars=feed.calendars,
         contenders=roster.contenders,
         feed=feed.provider.feed(),
-        code_version=__version__,
+        code_version=code_here().version,
         models=roster.recorded,
         serving=roster.serving,
+        code_fingerprint=code_here().fingerprint,
     )
     if not repeatable:
         return started
-    blank = msgspec.structs.replace(started, identity="", serving=())
+    blank = msgspec.structs.replace(started, identity="", serving=(), code_fingerprint="")
     identity = hashlib.sha256(msgspec.msgpack.encode(blank)).hexdigest()[:12]
     return msgspec.structs.replace(started, identity=identity)
 

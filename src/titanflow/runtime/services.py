@@ -10,6 +10,7 @@ from functools import partial
 
 import structlog
 
+from titanflow.code_identity import check_code
 from titanflow.deciders import DECIDERS
 from titanflow.errors import SessionStateError
 from titanflow.runtime.ledgers import EventLedger, connect
@@ -68,13 +69,16 @@ def run_fused(job: Job) -> None:
     from titanflow.runtime.fused_run import FusedRun
 
     settings = load_run(job.settings.home, job.ledger.session)
-    feed = open_feed(settings, open_provider(settings), session_started(job.ledger))
+    started = session_started(job.ledger)
+    check_code(started, allowed=job.settings.runtime.other_code)
+    feed = open_feed(settings, open_provider(settings), started)
     run = FusedRun(job.ledger, feed, _models(job), settings.runtime.contender_cpu_seconds)
     run.run(pace=Pace(settings.feed.speed), stop=job.stop)
 
 
 def run_decider(name: str, job: Job) -> None:
     """One decider."""
+    check_code(session_started(job.ledger), allowed=job.settings.runtime.other_code)
     models = _models(job) if name == SignalEngine.name else NO_MODELS
     # What start-up made lives on: a full collection that walked it each time would be felt at some tick.
     gc.collect()

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from filelock import FileLock, Timeout
 
 from eventstore.errors import LedgerLostError
+from titanflow.code_identity import check_code
 from titanflow.deciders import DECIDERS
 from titanflow.embedded.postgres import postgres_server
 from titanflow.embedded.redis import redis_server
@@ -78,12 +79,14 @@ class SessionRun:
         return cls(settings, redis_url, database_url, ledger.session, ledger)
 
     @classmethod
-    def resume(cls, settings: Settings, redis_url: str, database_url: str, session: str) -> "SessionRun":
+    def resume(
+        cls, settings: Settings, redis_url: str, database_url: str, session: str, *, other_code: bool = False
+    ) -> "SessionRun":
         """Go on with a session that was killed, with the settings that it was started with.
 
         One that was killed after its feed's end, with decisions or messages still owed, may be resumed too. Raises
         SessionNotFoundError, or SessionStateError when it is complete, was never opened, was started elsewhere, or
-        when its feed is no longer the same.
+        when its feed is no longer the same; nor under other code than it was opened with, unless that is asked for.
         """
         ledger = open_ledger(connect_for_session(redis_url), session)
         started = session_started(ledger)
@@ -91,6 +94,9 @@ class SessionRun:
             raise SessionStateError(f"session {session!r} has ended; `titanflow replay {session}` proves it")
         here = {name: getattr(settings, name) for name in ("home", "redis_url", "database_url")}
         run = load_run(settings.home, session).model_copy(update=here)
+        allowed = other_code or settings.runtime.other_code
+        check_code(started, allowed=allowed)
+        run = run.model_copy(update={"runtime": run.runtime.model_copy(update={"other_code": allowed})})
         check_feed(open_provider(run), started)
         return cls(run, redis_url, database_url, session, ledger)
 
@@ -201,6 +207,8 @@ def _is_complete(ledger: EventLedger) -> bool:
 def service_environment(settings: Settings, redis_url: str, database_url: str) -> dict[str, str]:
     """What services are told beside the run file: where things are on this machine."""
     places = {"HOME": settings.home, "REDIS_URL": redis_url, "DATABASE_URL": database_url}
+    if settings.runtime.other_code:
+        places["RUNTIME__OTHER_CODE"] = "true"
     if settings.audit_log_path:
         places["AUDIT_LOG_PATH"] = settings.audit_log_path
     return {f"{PREFIX}{name}": str(place) for name, place in places.items()}

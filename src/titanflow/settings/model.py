@@ -139,6 +139,7 @@ class RuntimeSection(Section):
     contender_cpu_seconds: Annotated[float, Field(ge=0.1, le=3_600)] = Field(
         5.0, description="a contender of which one call takes more CPU time is stopped and set aside"
     )
+    other_code: bool = Field(False, description="may a session go on under other code than it was opened with?")
     hang_seconds: Annotated[float, Field(ge=5, le=86_400)] = Field(
         120.0, description="a service without a sign of life for so long is killed and restarted"
     )
