@@ -36,19 +36,16 @@ class VenueHours:
     def end_of(self, order: WorkingOrder, at: Nanos) -> Nanos:
         """The close with which the day of an order sent at `at` ends; BEYOND for one that works on through the night.
 
-        An entry's is that of the session under way. An order to be flat belongs to the session that opened last, even
-        where that has closed meanwhile. Other closing orders at the market belong to the session under way or the next.
+        An order to be flat belongs to the session that opened last, even where that has closed meanwhile. Entries and
+        closing orders at the market belong to the session under way or the next.
         """
         calendar = self.calendars.get(order.instrument.calendar)
         close: Nanos | None = None
         if calendar is None:
             return BEYOND
-        if order.purpose is OrderPurpose.ENTRY:
-            session = calendar.session_at(at)
-            close = session[1] if session else None
-        elif order.purpose is OrderPurpose.SESSION_CLOSE:
+        if order.purpose is OrderPurpose.SESSION_CLOSE:
             close = calendar.close_of_last(at) or calendar.next_close(at)
-        elif order.purpose is OrderPurpose.LIQUIDATION or self._ends_with_the_day(order):
+        elif self._ends_with_the_day(order):
             close = calendar.next_close(at)
         return BEYOND if close is None else close
 
@@ -60,4 +57,6 @@ class VenueHours:
 
     def _ends_with_the_day(self, order: WorkingOrder) -> bool:
         """An exit with a price of its own is left alone: the order to be flat closes what it has not."""
-        return self.flat_at_close and order.purpose is OrderPurpose.EXIT and order.type is OrderType.MARKET
+        if order.purpose is OrderPurpose.EXIT:
+            return self.flat_at_close and order.type is OrderType.MARKET
+        return not order.protects

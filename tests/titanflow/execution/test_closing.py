@@ -203,6 +203,21 @@ def test_a_liquidation_that_is_ordered_in_the_night_trades_at_the_next_open() ->
     assert (fill.price, fill.basis, fill.purpose) == (fixed("95"), FillBasis.TRADE, OrderPurpose.LIQUIDATION)
 
 
+def test_an_entry_that_is_decided_at_the_close_fills_at_the_next_open_and_ends_with_that_day() -> None:
+    # As on a tape of daily bars: the day's bar closes with its venue.
+    at = desk()
+    at.tick("100")
+    at.clock(CLOSE)
+    at.approve(BUY, "10")
+    limit = only(at.approve(BUY, "10", order_type=OrderType.LIMIT, price="90"), OrderSubmitted)
+    assert at.clock(OPEN) == []
+    points = bar_points(OPEN, ("103", "105", "101", "104"))
+    fill = only(at.feed(points[0]), OrderFilled)
+    assert (fill.price, fill.met_at) == (fixed("103"), OPEN)
+    cancelled = only(at.clock(OPEN + 23_400 * SECOND), OrderCancelled)
+    assert (cancelled.order_id, cancelled.code) == (limit.order_id, DenialCode.OUTSIDE_SESSION)
+
+
 def test_a_settlement_of_two_orders_never_sells_more_than_is_held() -> None:
     at = holding()
     at.approve(SELL, "60", purpose=EXIT)
