@@ -57,3 +57,4 @@ class RiskEventType(StrEnum):
     COMMAND = "command"
     KILL_SWITCH = "kill_switch"
     ROLLBACK = "rollback"
+    GATE_REPORT = "gate_report"

@@ -1,10 +1,17 @@
-"""Risk events: tripped kill switches, rollbacks and the guardian's commands."""
+"""Risk events: tripped kill switches, rollbacks, what gates reported, and the guardian's commands."""
 
 from collections.abc import Iterator, Mapping
 
 from projections.fold.rows import Handler, Row, document, fields_of, origin
 from projections.kinds import RiskEventType
-from titanflow.domain.events import Event, KillSwitchTripped, ModelRolledBack, RiskCommandIssued, SessionStarted
+from titanflow.domain.events import (
+    Event,
+    GateReported,
+    KillSwitchTripped,
+    ModelRolledBack,
+    RiskCommandIssued,
+    SessionStarted,
+)
 
 
 class RiskFolder:
@@ -18,6 +25,7 @@ class RiskFolder:
             RiskCommandIssued: self._command,
             KillSwitchTripped: self._kill_switch,
             ModelRolledBack: self._rollback,
+            GateReported: self._gate,
         }
 
     def drain(self) -> Iterator[tuple[str, list[Row]]]:
@@ -37,10 +45,13 @@ class RiskFolder:
     def _rollback(self, seq: int, event: ModelRolledBack) -> None:
         self._add(seq, event, RiskEventType.ROLLBACK)
 
+    def _gate(self, seq: int, event: GateReported) -> None:
+        self._add(seq, event, RiskEventType.GATE_REPORT)
+
     def _add(
         self,
         seq: int,
-        event: RiskCommandIssued | KillSwitchTripped | ModelRolledBack,
+        event: RiskCommandIssued | KillSwitchTripped | ModelRolledBack | GateReported,
         event_type: RiskEventType,
         command: str | None = None,
         trigger: str | None = None,

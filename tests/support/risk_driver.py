@@ -1,6 +1,9 @@
 """Drives one RiskGuardian as a session would: builds its events, keeps the clock and the seq, remembers every step."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from titanflow.domain.events import (
     ClockAdvanced,
@@ -18,7 +21,13 @@ from titanflow.domain.events import (
     TickReceived,
 )
 from titanflow.domain.instruments import FeeSchedule, Instrument, InstrumentKind, TradingCalendar
-from titanflow.domain.session_settings import ContenderSpec, FeedSpec, RiskSettings, SessionSettings
+from titanflow.domain.session_settings import (
+    ContenderSpec,
+    ExecutionSettings,
+    FeedSpec,
+    RiskSettings,
+    SessionSettings,
+)
 from titanflow.domain.types import (
     SCALE,
     DenialCode,
@@ -37,7 +46,31 @@ OPEN, CLOSE = 14 * 3600 * SECOND + 1800 * SECOND, 21 * 3600 * SECOND
 """14:30 and 21:00 UTC of day 0: the New York session in winter."""
 
 AAPL, COIN, VIX = "AAPL.XNYS", "COIN.SPOT", "VIX.XNYS"
-NEVER_ROLL_BACK = {"rollback_min_sharpe": -1e9, "rollback_min_accuracy": 0.0}
+ROUND = RiskSettings(
+    max_daily_loss=fixed("0.03"),
+    total_max_daily_loss=fixed("0.03"),
+    max_drawdown=SCALE,
+    total_max_drawdown=SCALE,
+    loss_counts_from=0,
+    loss_streak_cost=0,
+    risk_per_trade=fixed("0.01"),
+    stop_bar_seconds=60,
+    max_position=fixed("0.1"),
+    max_gross_exposure=SCALE,
+    total_max_gross_exposure=SCALE,
+    min_order_value=0,
+)
+"""Round numbers for worked examples. The stop's bars are as long as the strategies', so their range stands as it is."""
+FREE = ExecutionSettings(
+    slippage_base=0, slippage_allowance=0, max_order_value=fixed("9000000000"), max_concentration=SCALE
+)
+"""Trading costs nothing, and the last gate holds nothing back."""
+FLOORS = {"rollback_min_sharpe": 0.5, "rollback_min_accuracy": 0.5}
+
+
+def limits(**changes: Any) -> RiskSettings:
+    """ROUND with these changes."""
+    return msgspec.structs.replace(ROUND, **changes)
 
 
 def instrument(name: str, kind: InstrumentKind, step: str, calendar: str) -> Instrument:
@@ -57,18 +90,24 @@ CALENDARS = (
 
 
 def started(
-    contenders: tuple[str, ...], cash: str, calendars: tuple[TradingCalendar, ...], risk: RiskSettings
+    contenders: tuple[str, ...],
+    cash: str,
+    calendars: tuple[TradingCalendar, ...],
+    risk: RiskSettings,
+    execution: ExecutionSettings = FREE,
+    instruments: tuple[Instrument, ...] = INSTRUMENTS,
+    bars: tuple[tuple[str, int], ...] = (),
 ) -> SessionStarted:
-    names = tuple(each.id for each in INSTRUMENTS)
+    names = tuple(each.id for each in instruments)
     return SessionStarted(
         at=0,
         identity="test",
         seed=1,
-        settings=SessionSettings(starting_cash=fixed(cash), risk=risk),
-        instruments=INSTRUMENTS,
+        settings=SessionSettings(starting_cash=fixed(cash), risk=risk, execution=execution),
+        instruments=instruments,
         calendars=calendars,
         contenders=tuple(ContenderSpec(each, each, "rule", (), names, 60, "") for each in contenders),
-        feed=FeedSpec("test", "", ""),
+        feed=FeedSpec("test", "", "", bars),
         code_version="",
     )
 
@@ -80,7 +119,10 @@ class Driver:
     contenders: tuple[str, ...] = ("alpha",)
     cash: str = "100000"
     calendars: tuple[TradingCalendar, ...] = CALENDARS
-    risk: RiskSettings = field(default_factory=RiskSettings)
+    risk: RiskSettings = ROUND
+    execution: ExecutionSettings = FREE
+    instruments: tuple[Instrument, ...] = INSTRUMENTS
+    bars: tuple[tuple[str, int], ...] = ()
     at: int = OPEN
     seq: int = 0
 
@@ -89,7 +131,9 @@ class Driver:
         self.steps: list[tuple[int, Event, tuple[Event, ...]]] = []
         self.remaining: dict[str, int] = {}
         self.orders: dict[str, OrderApproved] = {}
-        self.feed(started(self.contenders, self.cash, self.calendars, self.risk))
+        self.feed(
+            started(self.contenders, self.cash, self.calendars, self.risk, self.execution, self.instruments, self.bars)
+        )
 
     def feed(self, event: Event) -> list[Event]:
         """Give the next event of the ledger; what the guardian decides on it takes its own places in the ledger."""

@@ -18,6 +18,7 @@ from titanflow.domain.types import (
     FeedStatus,
     FillBasis,
     FillId,
+    Gate,
     InstrumentId,
     KillTrigger,
     Money,
@@ -33,6 +34,7 @@ from titanflow.domain.types import (
     RiskCommand,
     SetAsideReason,
     Side,
+    SizedBy,
     TradingStatus,
     WithheldReason,
 )
@@ -336,6 +338,8 @@ class OrderApproved(Event, tag="order_approved", frozen=True, array_like=True, g
     """Seq of the SignalGenerated behind it; 0 where no signal asked."""
     context: Context
     """The numbers that sized it and the limits that it passed."""
+    sized_by: SizedBy = SizedBy.WHOLE_POSITION
+    """The limit that decided the quantity."""
 
 
 class OrderDenied(Event, tag="order_denied", frozen=True, array_like=True, gc=False):
@@ -379,10 +383,12 @@ class RiskCommandIssued(Event, tag="risk_command", frozen=True, array_like=True,
     reason: str
     rolling_sharpe: float | None
     rolling_accuracy: float | None
+    at_opening: bool = False
+    """Of a RESUME: not an operator but a session's opening ended this scope's halts; all else stays as it was."""
 
 
 class KillSwitchTripped(Event, tag="kill_switch", frozen=True, array_like=True, gc=False):
-    """Trading stopped for a contender (empty: for all) until an operator resumes it."""
+    """Trading stopped for a contender (empty: for all)."""
 
     cause: int
     at: Nanos
@@ -390,23 +396,49 @@ class KillSwitchTripped(Event, tag="kill_switch", frozen=True, array_like=True, 
     trigger: KillTrigger
     equity: Money
     opening_equity: Money
+    """When the day opened."""
     drawdown: Ratio
+    """Fall below the opening as a part of it; for a trailing drawdown, below the peak. Of all together: the fall as a
+    part of the capital of those that traded."""
     consecutive_losses: int
+    """Losing round trips in a row that count."""
+    peak_equity: Money = 0
+    """The highest that the scope had."""
+    until: Nanos = 0
+    """The opening at which it ends by itself; 0: an operator ends it."""
 
 
 class ModelRolledBack(Event, tag="model_rolled_back", frozen=True, array_like=True, gc=False):
-    """A contender's rolling performance fell below a floor: from now on a person approves its orders."""
+    """A contender's closed round trips show harm, or lie below a floor: from now on a person approves its orders."""
 
     cause: int
     at: Nanos
     contender: ContenderId
     metric: str
-    """`sharpe` or `accuracy`: the first that fell below its floor."""
+    """What asked for it: `harm`, or `sharpe` or `accuracy` where their floors are set, the first below its floor."""
     value: float
+    """The metric; for `harm` the upper confidence bound of the mean round trip's return."""
     threshold: float
     rolling_sharpe: float | None
     rolling_accuracy: float | None
     round_trips: int
+
+
+class GateReported(Event, tag="gate_reported", frozen=True, array_like=True, gc=False):
+    """A gate would have stopped a contender now, or put it under manual approval, but only reports (`risk.gates`)."""
+
+    cause: int
+    at: Nanos
+    contender: ContenderId
+    gate: Gate
+    value: float
+    """What it measured: losses in a row, the bound of the mean return, the Sharpe ratio, or the accuracy."""
+    threshold: float
+    rolling_sharpe: float | None
+    rolling_accuracy: float | None
+    round_trips: int
+    """Round trips that it judged."""
+    equity: Money
 
 
 # --- decided by execution --------------------------------------------------------------------------------------------
@@ -594,6 +626,7 @@ AnyEvent = (
     | RiskCommandIssued
     | KillSwitchTripped
     | ModelRolledBack
+    | GateReported
     | OrderRejected
     | OrderSubmitted
     | OrderTriggered

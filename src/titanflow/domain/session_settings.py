@@ -5,7 +5,7 @@ Reading them from files, environment and flags, with their ranges, is `titanflow
 
 from msgspec import Struct
 
-from titanflow.domain.types import SCALE, ExecutionMode, InstrumentId, Money, Ratio
+from titanflow.domain.types import SCALE, ExecutionMode, GateMode, InstrumentId, Money, Ratio, ResumeMode
 
 Parameter = tuple[str, int | float | str | bool]
 """One named parameter of a strategy."""
@@ -14,26 +14,42 @@ Parameter = tuple[str, int | float | str | bool]
 class RiskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Limits of the risk guardian; each holds for every contender by itself, `total_*` for all together."""
 
-    max_drawdown: Ratio = 30_000_000
+    max_daily_loss: Ratio = 30_000_000
     """Fall of marked equity below the day's opening equity that trips a contender's kill switch."""
-    total_max_drawdown: Ratio = 30_000_000
-    """The same for the equity of all contenders together."""
+    total_max_daily_loss: Ratio = 20_000_000
+    """The same of all together, as a part of the opening equity of those that traded that day."""
+    max_drawdown: Ratio = 100_000_000
+    """Fall of marked equity from its peak that trips a contender's kill switch for good."""
+    total_max_drawdown: Ratio = 80_000_000
+    """The same of all together, as a part of the equity at the peak of those that traded since."""
     max_consecutive_losses: int = 5
-    """Losing round trips in a row that trip a contender's kill switch."""
-    risk_per_trade: Ratio = 10_000_000
-    """Part of equity lost if the stop is hit: the fixed fraction of position sizing."""
+    """Losing round trips in a row that trip a contender's kill switch, once they cost `loss_streak_cost`."""
+    loss_counts_from: Ratio = 200_000
+    """Part of equity from which a losing round trip counts: a smaller one neither adds to the row nor ends it."""
+    loss_streak_cost: Ratio = 10_000_000
+    """Part of equity that the losses in a row must have cost together."""
+    gates: GateMode = GateMode.ENFORCE
+    """Whether losses in a row and poor round trips stop a contender, or are only reported."""
+    resume: ResumeMode = ResumeMode.OPERATOR
+    """Who ends a halt by daily loss or by losses in a row."""
+    risk_per_trade: Ratio = 1_000_000
+    """Part of equity lost if the stop is hit, costs included: the fixed fraction of position sizing."""
+    stop_bar_seconds: int = 1800
+    """Length of the bars whose average true range sets the stop."""
     atr_stop_multiple: Ratio = 2 * SCALE
     """Stop distance in average true ranges."""
     stop_floor: Ratio = 2_000_000
     """Smallest stop distance as a part of the price."""
     stop_cap: Ratio = 50_000_000
     """Largest stop distance as a part of the price."""
-    max_position: Ratio = 100_000_000
+    max_position: Ratio = 150_000_000
     """Largest position in one instrument as a part of equity."""
-    max_gross_exposure: Ratio = SCALE
+    max_gross_exposure: Ratio = 800_000_000
     """Largest sum of absolute position values as a part of equity."""
-    total_max_gross_exposure: Ratio = SCALE
-    """The same over all contenders together."""
+    total_max_gross_exposure: Ratio = 500_000_000
+    """The same over all contenders together, as a part of the equity of those that traded that day."""
+    min_order_value: Money = 500 * SCALE
+    """Entries, and what tops up a position, below it are denied."""
     max_orders_per_minute: int = 30
     """Entry orders approved for one contender in any 60 seconds."""
     min_confidence: float = 0.25
@@ -48,9 +64,15 @@ class RiskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     performance_window: int = 20
     """Closed round trips over which rolling Sharpe and accuracy are taken."""
     performance_check_interval: int = 10
-    """Closed round trips between two checks of rolling performance."""
-    rollback_min_sharpe: float = 0.5
-    rollback_min_accuracy: float = 0.5
+    """Closed round trips between two checks of rolling performance against its floors."""
+    rollback_min_sharpe: float | None = None
+    """Rolling Sharpe below it puts a contender under manual approval. None: no such floor."""
+    rollback_min_accuracy: float | None = None
+    """Rolling accuracy below it does. Where neither floor is set, evidence of harm does."""
+    harm_level: Ratio = 50_000_000
+    """Chance with which evidence of harm may stop a contender that neither gains nor loses, however often it looks."""
+    harm_min_trips: int = 20
+    """Round trips before which there is no evidence of harm."""
     hold_expiry_seconds: int = 60
     """Seconds of event time after which a held order lapses."""
     allow_short: bool = False

@@ -132,9 +132,54 @@ class RiskCommand(StrEnum):
 class KillTrigger(StrEnum):
     """What tripped a kill switch."""
 
-    DRAWDOWN = "drawdown"
+    DAILY_LOSS = "daily_loss"
+    """Equity fell too far since the day's opening."""
+    MAX_DRAWDOWN = "max_drawdown"
+    """Equity fell too far from its peak: nothing but an operator ends that halt."""
     CONSECUTIVE_LOSSES = "consecutive_losses"
     OPERATOR = "operator"
+
+
+class Gate(StrEnum):
+    """What judges a contender's closed round trips; `risk.gates` says whether it acts or only reports."""
+
+    CONSECUTIVE_LOSSES = "consecutive_losses"
+    """It would halt: a costly row of losing round trips."""
+    HARM = "harm"
+    """It would ask a person: the upper confidence bound of the mean round trip is below zero."""
+    SHARPE = "sharpe"
+    """It would ask a person: the rolling Sharpe ratio is below its floor."""
+    ACCURACY = "accuracy"
+    """It would ask a person: the rolling share of winners is below its floor."""
+
+
+class GateMode(StrEnum):
+    """Whether gates act."""
+
+    ENFORCE = "enforce"
+    REPORT = "report"
+
+
+class ResumeMode(StrEnum):
+    """Who ends a halt by daily loss or by losses in a row."""
+
+    OPERATOR = "operator"
+    NEXT_SESSION = "next_session"
+
+
+class SizedBy(StrEnum):
+    """The limit that decided an order's size: of all that held, the smallest."""
+
+    WHOLE_POSITION = "whole_position"
+    """No limit: a closing order takes all that is there."""
+    FIXED_FRACTION = "fixed_fraction"
+    POSITION = "position"
+    EXPOSURE = "exposure"
+    TOTAL_EXPOSURE = "total_exposure"
+    ORDER_VALUE = "order_value"
+    """The last gate's limit for one order, less room for slippage; so are the next two."""
+    CONCENTRATION = "concentration"
+    BUYING_POWER = "buying_power"
 
 
 class TradingStatus(StrEnum):
@@ -199,6 +244,7 @@ class DenialCode(StrEnum):
     ORDER_PENDING = "ORDER_PENDING"
     NO_EQUITY = "NO_EQUITY"
     DUPLICATE_ORDER = "DUPLICATE_ORDER"
+    MIN_ORDER_VALUE = "MIN_ORDER_VALUE"
     ORDER_VALUE = "ORDER_VALUE"
     CONCENTRATION = "CONCENTRATION"
     BUYING_POWER = "BUYING_POWER"
@@ -217,7 +263,7 @@ class DenialCode(StrEnum):
 
 
 _MEANINGS: dict[DenialCode, str] = {
-    DenialCode.KILL_SWITCH: "The kill switch of this contender, or of all, is tripped; an operator's RESUME reopens.",
+    DenialCode.KILL_SWITCH: "The kill switch of this contender, or of all, is tripped.",
     DenialCode.MANUAL_APPROVAL: "The contender is under manual approval: an operator approves or denies each order.",
     DenialCode.HOLD_EXPIRED: "No operator answered before the held order expired.",
     DenialCode.DENIED_BY_OPERATOR: "An operator denied the held order.",
@@ -237,6 +283,7 @@ _MEANINGS: dict[DenialCode, str] = {
     DenialCode.ORDER_PENDING: "An order of this contender in this instrument is still working.",
     DenialCode.NO_EQUITY: "The contender's equity is zero or below.",
     DenialCode.DUPLICATE_ORDER: "An order with this id was already accepted.",
+    DenialCode.MIN_ORDER_VALUE: "What risk allows, or what is missing to a full position, is worth less than an order must be.",
     DenialCode.ORDER_VALUE: "The order's value is above the limit for one order.",
     DenialCode.CONCENTRATION: "Too large a part of the portfolio would be in one instrument.",
     DenialCode.BUYING_POWER: "The order costs more than the cash that is not yet spoken for.",

@@ -6,7 +6,7 @@ Here is what a number counts; how a record tells it is `projections.fold.units`,
 from collections.abc import Mapping
 from enum import StrEnum
 
-from titanflow.domain.types import DenialCode
+from titanflow.domain.types import DenialCode, SizedBy
 
 
 class Unit(StrEnum):
@@ -42,10 +42,10 @@ EVENT_FIELDS: Mapping[str, Unit] = {
     **_by(Unit.PRICE, "price open high low close bid ask order_price stop_price decision_price atr slippage"),
     **_by(Unit.PRICE, "reference_price from_price"),
     **_by(Unit.FEE, "fee"),
-    **_by(Unit.MONEY, "realized_pnl equity opening_equity total_equity"),
+    **_by(Unit.MONEY, "realized_pnl equity opening_equity peak_equity total_equity"),
     **_by(Unit.QUANTITY, "quantity size volume remaining"),
     **_by(Unit.RATIO, "drawdown max_drawdown"),
-    **_by(Unit.MOMENT, "at opened_at active_at expires_at since met_at from_at"),
+    **_by(Unit.MOMENT, "at opened_at active_at expires_at since met_at from_at until"),
     **_by(Unit.DURATION, "silent_nanos"),
     **_by(Unit.STATISTIC, "confidence value threshold rolling_sharpe rolling_accuracy sharpe sortino"),
     **_by(Unit.PLAIN, "cause signal rows round_trips consecutive_losses"),
@@ -53,9 +53,9 @@ EVENT_FIELDS: Mapping[str, Unit] = {
 """Fields of events; all others are what they say."""
 
 CONTEXT_NUMBERS: Mapping[str, Unit] = {
-    **_by(Unit.PRICE, "price atr order_price stop_price"),
-    **_by(Unit.MONEY, "equity exposure_room total_exposure_room order_value position_value cost buying_power"),
-    **_by(Unit.ROOM, "risk_room position_room"),
+    **_by(Unit.PRICE, "price atr range unit_loss order_price stop_price"),
+    **_by(Unit.MONEY, "equity order_value position_value cost buying_power"),
+    **_by(Unit.ROOM, " ".join(f"{limit.value}_room" for limit in SizedBy)),
     **_by(Unit.QUANTITY, "position committed quantity remaining increment"),
     **_by(Unit.RATIO, "concentration"),
     **_by(Unit.MOMENT, "at entries_from entries_until close expires_at"),
@@ -63,12 +63,13 @@ CONTEXT_NUMBERS: Mapping[str, Unit] = {
     **_by(
         Unit.PLAIN, "scope trigger instrument kind purpose held orders signal operator reason field order_id contender"
     ),
-    **_by(Unit.PLAIN, "calendar limit"),
+    **_by(Unit.PLAIN, "calendar limit sized_by"),
 }
 """Numbers behind a verdict, by name."""
 
 LIMITS: Mapping[DenialCode | None, Unit] = {
     DenialCode.ORDER_VALUE: Unit.MONEY,
+    DenialCode.MIN_ORDER_VALUE: Unit.MONEY,
     DenialCode.CONCENTRATION: Unit.RATIO,
 }
 """The unit of `limit` where it is not a count."""

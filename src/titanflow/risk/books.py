@@ -25,8 +25,14 @@ from titanflow.domain.types import (
     Side,
     notional,
 )
+from titanflow.risk.costs_seen import CostsSeen
+from titanflow.risk.day_openings import DayOpenings
+from titanflow.risk.falls import Fall, SharedFall
+from titanflow.risk.harm import Evidence
 from titanflow.risk.kill_switch import KillSwitch
+from titanflow.risk.loss_streak import LossStreak
 from titanflow.risk.rolling import RollingPerformance
+from titanflow.risk.stop_distance import TrueRanges
 from titanflow.risk.verdicts import Request
 
 
@@ -74,29 +80,46 @@ class Hold(NamedTuple):
 
 
 class Book:
-    """One contender: its account, orders under way, recent approvals, kill switch and rolling performance."""
+    """One contender: its account, orders under way, recent approvals, kill switch and the record of its round trips."""
 
     __slots__ = (
+        "bar_seconds",
         "closed_out",
+        "costs",
         "entry_times",
+        "evidence",
         "held",
         "id",
         "instruments",
         "manual_approval",
+        "manual_reported",
+        "next_day",
+        "openings",
         "portfolio",
         "rolling",
+        "streak",
         "switch",
         "waiting",
         "working",
     )
 
-    def __init__(self, spec: ContenderSpec, cash: Money, risk: RiskSettings) -> None:
+    def __init__(self, spec: ContenderSpec, started: SessionStarted, openings: DayOpenings) -> None:
+        cash, risk = started.settings.starting_cash, started.settings.risk
         self.id: ContenderId = spec.id
         self.instruments = spec.instruments
+        self.bar_seconds = spec.bar_seconds
+        self.openings = openings
+        """When its day opens."""
+        self.next_day = openings.after(started.at)
         self.portfolio = Portfolio(cash)
-        self.switch = KillSwitch(cash, risk.max_drawdown, risk.max_consecutive_losses)
+        self.switch = KillSwitch(Fall(cash), Fall(cash), risk.max_daily_loss, risk.max_drawdown)
+        self.streak = LossStreak(risk.max_consecutive_losses, risk.loss_counts_from, risk.loss_streak_cost)
         self.rolling = RollingPerformance(risk.performance_window, risk.performance_check_interval)
+        self.evidence = Evidence(risk.harm_level, risk.harm_min_trips)
+        self.costs = CostsSeen(started.settings.execution.slippage_base)
         self.manual_approval = False
+        self.manual_reported = False
+        """Whether a gate that only reports would have put it under manual approval."""
         self.working: dict[OrderId, WorkingOrder] = {}
         self.held: dict[OrderId, Hold] = {}
         self.waiting: dict[InstrumentId, WaitingExit] = {}
@@ -147,6 +170,7 @@ class Book:
             order.remaining = fill.remaining
             if not fill.remaining:
                 del self.working[fill.order_id]
+        self.costs.add(fill)
         if fill.purpose is OrderPurpose.ENTRY:
             self.closed_out.pop(fill.instrument, None)
         _, trip = self.portfolio.apply(fill.at, fill.instrument, fill.side, fill.quantity, fill.price, fill.fee)
@@ -166,18 +190,44 @@ class Book:
 class House:
     """All contenders together with the market as last seen and the session's settings."""
 
-    __slots__ = ("books", "calendars", "ended", "identity", "instruments", "marks", "risk", "switch")
+    __slots__ = (
+        "books",
+        "calendars",
+        "daily",
+        "ended",
+        "execution",
+        "identity",
+        "instruments",
+        "marks",
+        "next_day",
+        "openings",
+        "ranges",
+        "risk",
+        "switch",
+        "trailing",
+    )
 
-    def __init__(self, started: SessionStarted, marks: dict[InstrumentId, Price]) -> None:
+    def __init__(self, started: SessionStarted, marks: dict[InstrumentId, Price], ranges: TrueRanges) -> None:
         cash = started.settings.starting_cash
         self.risk = started.settings.risk
+        self.execution = started.settings.execution
         self.identity = started.identity
         self.marks = marks
+        self.ranges = ranges
         self.ended = False
         self.instruments: dict[InstrumentId, Instrument] = {each.id: each for each in started.instruments}
         self.calendars: dict[str, TradingCalendar] = {each.id: each for each in started.calendars}
-        self.books: dict[ContenderId, Book] = {each.id: Book(each, cash, self.risk) for each in started.contenders}
-        self.switch = KillSwitch(cash * len(self.books), self.risk.total_max_drawdown, max_losses=None)
+        self.books: dict[ContenderId, Book] = {
+            each.id: Book(each, started, self._openings_of(each)) for each in started.contenders
+        }
+        self.openings = DayOpenings(started.calendars)
+        """When the day of all together opens."""
+        self.next_day = self.openings.after(started.at)
+        opening = dict.fromkeys(self.books, cash)
+        self.daily, self.trailing = SharedFall(opening), SharedFall(opening)
+        self.switch = KillSwitch(
+            self.daily, self.trailing, self.risk.total_max_daily_loss, self.risk.total_max_drawdown
+        )
 
     def order_id(self, seq: int, n: int = 0) -> OrderId:
         """Id of the n-th order that follows from the event at `seq`."""
@@ -188,19 +238,34 @@ class House:
         known = self.instruments.get(instrument)
         return self.calendars.get(known.calendar) if known else None
 
+    def equities(self) -> dict[ContenderId, Money]:
+        """Marked equity of each contender."""
+        return {name: book.portfolio.equity(self.marks) for name, book in self.books.items()}
+
     def equity(self) -> Money:
         """Marked equity of all contenders together."""
-        total = 0
-        for book in self.books.values():
-            total += book.portfolio.equity(self.marks)
-        return total
+        return sum(book.portfolio.equity(self.marks) for book in self.books.values())
+
+    def trading_equity(self, asking: ContenderId) -> Money:
+        """Marked equity of those that traded today, and of the one that asks to."""
+        return sum(
+            book.portfolio.equity(self.marks)
+            for name, book in self.books.items()
+            if name == asking or self.daily.has(name)
+        )
+
+    def holding(self) -> list[ContenderId]:
+        """Contenders with a position."""
+        return [name for name, book in self.books.items() if book.portfolio.positions]
+
+    def traded(self, contender: ContenderId) -> None:
+        """A contender traded: limits of all together are measured on its capital too."""
+        self.daily.join(contender)
+        self.trailing.join(contender)
 
     def gross_exposure(self) -> Money:
         """Gross exposure of all contenders together, entries under way included."""
-        total = 0
-        for book in self.books.values():
-            total += book.gross_exposure(self.marks)
-        return total
+        return sum(book.gross_exposure(self.marks) for book in self.books.values())
 
     def halting(self, book: Book) -> tuple[ContenderId, KillSwitch] | None:
         """The tripped kill switch that holds for this book, its own before the house's; None when it may trade."""
@@ -213,3 +278,7 @@ class House:
         if not contender:
             return list(self.books.values())
         return [self.books[contender]] if contender in self.books else []
+
+    def _openings_of(self, spec: ContenderSpec) -> DayOpenings:
+        calendars = {self.instruments[name].calendar for name in spec.instruments if name in self.instruments}
+        return DayOpenings(calendar for name, calendar in self.calendars.items() if name in calendars)

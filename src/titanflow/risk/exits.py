@@ -5,7 +5,7 @@ with a position that it has already given up.
 """
 
 from titanflow.domain.events import Event, SignalGenerated
-from titanflow.domain.types import DenialCode, InstrumentId, Nanos, Quantity
+from titanflow.domain.types import DenialCode, InstrumentId, Nanos, Price, Quantity, Side, floor_to
 from titanflow.risk.books import Book, House, WaitingExit
 from titanflow.risk.session_hours import due_close
 from titanflow.risk.verdicts import Denial, Request, close_approved, denied, exit_approved
@@ -77,9 +77,18 @@ def _approve_exit(house: House, book: Book, seq: int, at: Nanos, request: Reques
     instrument = request.signal.instrument
     mark = house.marks.get(instrument, request.signal.price)
     position = book.portfolio.quantity(instrument)
-    order = exit_approved(seq, at, request, house.order_id(seq), quantity, position, mark)
+    price = _on_increment(house, request.signal)
+    order = exit_approved(seq, at, request, house.order_id(seq), quantity, position, mark, price)
     book.approve(order, mark)
     return order
+
+
+def _on_increment(house: House, signal: SignalGenerated) -> Price:
+    """The exit's limit or stop price on an increment, the next one that fills sooner: no exit fails for a digit."""
+    increment = house.instruments[signal.instrument].price_increment
+    if signal.side is Side.BUY:
+        return -floor_to(-signal.order_price, increment)
+    return max(floor_to(signal.order_price, increment), increment) if signal.order_price else 0
 
 
 def _drop_waiting(book: Book, seq: int, at: Nanos, instrument: InstrumentId, denial: Denial) -> list[Event]:

@@ -11,6 +11,7 @@ from titanflow.domain.events import (
     ClockAdvanced,
     ContenderSetAside,
     Event,
+    GateReported,
     KillSwitchTripped,
     ModelRolledBack,
     OperatorCommanded,
@@ -29,7 +30,6 @@ from titanflow.domain.events import (
     TickReceived,
 )
 from titanflow.domain.types import (
-    NANOS_PER_DAY,
     DenialCode,
     InstrumentId,
     Nanos,
@@ -38,12 +38,20 @@ from titanflow.domain.types import (
     Price,
 )
 from titanflow.risk.books import Book, Hold, House, WorkingOrder
-from titanflow.risk.breakers import check_after_fill, check_exposed, halt, resume, roll_back_if_poor, set_aside
+from titanflow.risk.breakers import (
+    check_after_fill,
+    check_exposed,
+    halt,
+    open_day,
+    open_day_of_all,
+    resume,
+    set_aside,
+)
 from titanflow.risk.entries import approve_hold, decide_entry, end_hold, end_holds, lapse_holds, withdraw_holds
 from titanflow.risk.exits import close_for_the_day, decide_exit, end_waiting, follow_entry, withdraw_waiting
+from titanflow.risk.gates import judge_trip
+from titanflow.risk.stop_distance import TrueRanges
 from titanflow.risk.verdicts import Denial, Request, denied, unknown_order
-
-"""Drawdown is measured from the opening of each UTC day."""
 
 
 class RiskGuardian:
@@ -57,6 +65,7 @@ class RiskGuardian:
         RiskCommandIssued,
         KillSwitchTripped,
         ModelRolledBack,
+        GateReported,
     )
 
     house: House
@@ -64,7 +73,9 @@ class RiskGuardian:
 
     def __init__(self) -> None:
         self._marks: dict[InstrumentId, Price] = {}
-        self._next_day: Nanos = 0
+        self._ranges = TrueRanges()
+        self._next_opening: Nanos = 0
+        """No day of anyone opens before it."""
 
     @property
     def handlers(self) -> Mapping[type[Event], Handler]:
@@ -86,21 +97,21 @@ class RiskGuardian:
 
     def on_started(self, seq: int, started: SessionStarted) -> Decisions:
         """Open every contender's book."""
-        self.house = House(started, self._marks)
-        self._next_day = _day_after(started.at)
+        self._ranges.open(started)
+        self.house = House(started, self._marks, self._ranges)
         return NOTHING
 
     def on_tick(self, seq: int, tick: Print) -> Decisions:
         """Note the last price; equity is marked only when a clock, a fill or a signal asks."""
         self._marks[tick.instrument] = tick.price
+        self._ranges.add(tick)
         return NOTHING
 
     def on_clock(self, seq: int, clock: ClockAdvanced) -> Decisions:
-        """Open the day, end unanswered holds, stop on drawdown, close positions before their venue closes."""
+        """Open the day, end unanswered holds, stop on losses, close positions before their venue closes."""
         house, at = self.house, clock.at
-        if at >= self._next_day:
-            self._open_day(at)
-        decisions = lapse_holds(house.books.values(), seq, at)
+        decisions = self._open_days(seq, at) if at >= self._next_opening else []
+        decisions += lapse_holds(house.books.values(), seq, at)
         decisions += check_exposed(house, seq, at)
         if house.risk.flat_at_close:
             decisions += close_for_the_day(house, seq, at)
@@ -147,14 +158,12 @@ class RiskGuardian:
         """Book it; then losses are judged, a model's record is judged, and an exit that waited goes out."""
         house, at = self.house, fill.at
         book = house.books[fill.contender]
-        if at >= self._next_day:
-            self._open_day(at)
+        decisions = self._open_days(seq, at) if at >= self._next_opening else []
+        house.traded(book.id)
         trip = book.fill(fill)
+        decisions += check_after_fill(house, seq, at, book)
         if trip:
-            book.switch.count(trip.pnl)
-        decisions = check_after_fill(house, seq, at, book)
-        if trip and book.rolling.add(trip):
-            decisions += roll_back_if_poor(house, seq, at, book)
+            decisions += judge_trip(house, seq, at, book, trip)
         decisions += follow_entry(house, book, seq, at, fill.instrument)
         return decisions + end_waiting(house, book, seq, at, fill.instrument)
 
@@ -185,13 +194,16 @@ class RiskGuardian:
                 return book, book.held[order_id]
         return None
 
-    def _open_day(self, at: Nanos) -> None:
-        """Measure every drawdown from equity as it stands at the first event of a UTC day."""
-        self._next_day = _day_after(at)
-        for book in self.house.books.values():
-            book.switch.open_day(book.portfolio.equity(self._marks))
-        self.house.switch.open_day(self.house.equity())
-
-
-def _day_after(at: Nanos) -> Nanos:
-    return (at // NANOS_PER_DAY + 1) * NANOS_PER_DAY
+    def _open_days(self, seq: int, at: Nanos) -> list[Event]:
+        """Begin the days that have opened; whoever is halted until then goes on."""
+        house = self.house
+        decisions: list[Event] = []
+        if at >= house.next_day:
+            house.next_day = house.openings.after(at)
+            decisions += open_day_of_all(house, seq, at)
+        for book in house.books.values():
+            if at >= book.next_day:
+                book.next_day = book.openings.after(at)
+                decisions += open_day(house, seq, at, book)
+        self._next_opening = min(house.next_day, *(book.next_day for book in house.books.values()))
+        return decisions

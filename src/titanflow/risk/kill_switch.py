@@ -1,59 +1,74 @@
-"""The kill switch of one scope (a contender, or all together): when it trips and how it is reset. Emits no events."""
+"""The kill switch of one scope (a contender, or all together): what halts it, and who ends that. Emits no events."""
 
-from titanflow.domain.types import SCALE, KillTrigger, Money, Ratio, ratio_of
+from typing import NamedTuple
+
+from titanflow.domain.types import KillTrigger, Money, Nanos, Ratio
+from titanflow.risk.falls import Fall
+
+
+class Halt(NamedTuple):
+    """One reason for which nothing may be entered."""
+
+    until: Nanos
+    """The opening at which it ends by itself; 0: only an operator ends it."""
+    liquidates: bool
+    """Whether positions were closed as well."""
 
 
 class KillSwitch:
-    """Watches equity against the day's opening and losing round trips in a row. Tripped, it stays so until `resume`.
+    """Watches equity against the day's opening and against its peak. A scope is halted while any reason stands.
 
     An operator may halt a scope and keep its positions: then the limits stay armed, and a breach still liquidates.
     """
 
-    __slots__ = ("_max_drawdown", "_max_losses", "liquidating", "losses", "opening_equity", "trigger")
+    __slots__ = ("_max_daily_loss", "_max_drawdown", "daily", "halts", "trailing")
 
-    def __init__(self, opening_equity: Money, max_drawdown: Ratio, max_losses: int | None) -> None:
+    def __init__(self, daily: Fall, trailing: Fall, max_daily_loss: Ratio, max_drawdown: Ratio) -> None:
+        self._max_daily_loss = max_daily_loss
         self._max_drawdown = max_drawdown
-        self._max_losses = max_losses
-        self.opening_equity = opening_equity
-        self.losses = 0
-        self.trigger: KillTrigger | None = None
-        self.liquidating = False
+        self.daily = daily
+        """Fall from the day's opening."""
+        self.trailing = trailing
+        """Fall from the peak."""
+        self.halts: dict[KillTrigger, Halt] = {}
+        """Why it is halted, in the order in which that came."""
 
     @property
     def halted(self) -> bool:
         """Whether no entry is allowed."""
-        return self.trigger is not None
+        return bool(self.halts)
 
-    def open_day(self, equity: Money) -> None:
-        """Measure drawdown from `equity` from now on. A halt goes on: only a person ends it."""
-        self.opening_equity = equity
+    @property
+    def liquidating(self) -> bool:
+        """Whether positions are being closed, or were."""
+        return any(halt.liquidates for halt in self.halts.values())
 
-    def count(self, pnl: Money) -> None:
-        """Take in a closed round trip: a loss extends the streak, anything else ends it."""
-        self.losses = self.losses + 1 if pnl < 0 else 0
-
-    def drawdown(self, equity: Money) -> Ratio:
-        """Fall of `equity` below the day's opening as a part of it; negative for a gain."""
-        return ratio_of(self.opening_equity - equity, self.opening_equity)
+    @property
+    def trigger(self) -> KillTrigger | None:
+        """The latest reason."""
+        return next(reversed(self.halts), None)
 
     def breach(self, equity: Money) -> KillTrigger | None:
-        """The limit that is reached, compared without rounding; None when within limits or already liquidating."""
-        if self.liquidating:
-            return None
-        if (self.opening_equity - equity) * SCALE >= self._max_drawdown * self.opening_equity:
-            return KillTrigger.DRAWDOWN
-        if self._max_losses is not None and self.losses >= self._max_losses:
-            return KillTrigger.CONSECUTIVE_LOSSES
+        """The limit that is reached and not yet acted upon; the trailing one speaks even where the day's one has."""
+        if KillTrigger.MAX_DRAWDOWN not in self.halts and self.trailing.reaches(self._max_drawdown, equity):
+            return KillTrigger.MAX_DRAWDOWN
+        if not self.liquidating and self.daily.reaches(self._max_daily_loss, equity):
+            return KillTrigger.DAILY_LOSS
         return None
 
-    def trip(self, trigger: KillTrigger, liquidating: bool) -> None:
-        """Halt; `liquidating` where positions are closed as well."""
-        self.trigger = trigger
-        self.liquidating = self.liquidating or liquidating
+    def trip(self, trigger: KillTrigger, halt: Halt) -> None:
+        """Halt for one reason more. What lasts longer, or closes more, is never cut short by the same reason again."""
+        known = self.halts.pop(trigger, halt)
+        until = 0 if 0 in (known.until, halt.until) else max(known.until, halt.until)
+        self.halts[trigger] = Halt(until, known.liquidates or halt.liquidates)
 
-    def resume(self, equity: Money) -> None:
-        """Start anew from `equity`, with no losses counted."""
-        self.trigger = None
-        self.liquidating = False
-        self.losses = 0
-        self.opening_equity = equity
+    def expire(self, at: Nanos) -> bool:
+        """End the halts that end by themselves now; True where nothing halts the scope any more."""
+        kept = {trigger: halt for trigger, halt in self.halts.items() if not 0 < halt.until <= at}
+        ended = bool(self.halts) and not kept
+        self.halts = kept
+        return ended
+
+    def clear(self) -> None:
+        """An operator ends every halt."""
+        self.halts = {}

@@ -148,10 +148,10 @@ class LeaderboardKeeper:
         return NOTHING
 
     def on_risk_command(self, seq: int, issued: RiskCommandIssued) -> Decisions:
-        """Resumed: active and free of manual approval. Liquidated: halted. Otherwise a person approves from now on."""
+        """Resumed: active, and free of manual approval where a person did it. Liquidated: halted."""
         match issued.command:
             case RiskCommand.RESUME:
-                self._resume(issued.contender)
+                self._resume(issued.contender, of_itself=issued.at_opening)
             case RiskCommand.LIQUIDATE_ALL:
                 self._halt(issued.contender)
             case RiskCommand.ACTIVATE_MANUAL_APPROVAL:
@@ -242,9 +242,11 @@ class LeaderboardKeeper:
         else:
             self._all_halted = True
 
-    def _resume(self, contender: ContenderId) -> None:
-        for book in self._scope(contender):
-            book.halted = book.manual = False
+    def _resume(self, contender: ContenderId, *, of_itself: bool) -> None:
+        """A halt that an opening ends is that of its scope alone; a person ends all that holds the scope."""
+        for book in self._scope(contender) if contender or not of_itself else ():
+            book.halted = False
+            book.manual = book.manual and of_itself
         if not contender:
             self._all_halted = False
 

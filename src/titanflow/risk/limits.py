@@ -83,15 +83,21 @@ def _session_hours(entry: EntryRequest) -> Denial | None:
 
 def _price(entry: EntryRequest) -> Denial | None:
     signal = entry.signal
-    priced = signal.order_type is OrderType.MARKET or signal.order_price > 0
-    if priced and entry.house.marks.get(signal.instrument, 0) > 0:
+    at_market = signal.order_type is OrderType.MARKET
+    if not (at_market or signal.order_price > 0) or entry.house.marks.get(signal.instrument, 0) <= 0:
+        return Denial(DenialCode.NO_PRICE, (("order_price", signal.order_price),))
+    increment = entry.house.instruments[signal.instrument].price_increment
+    if at_market or signal.order_price % increment == 0:
         return None
-    return Denial(DenialCode.NO_PRICE, (("order_price", signal.order_price),))
+    numbers = (("field", "order_price"), ("order_price", signal.order_price), ("increment", increment))
+    return Denial(DenialCode.BAD_INCREMENT, numbers)
 
 
 def _stop(entry: EntryRequest) -> Denial | None:
     atr = entry.signal.atr
-    return None if atr > 0 else Denial(DenialCode.NO_STOP, (("atr", atr),))
+    if atr > 0 or entry.house.ranges.known(entry.signal.instrument, entry.at) > 0:
+        return None
+    return Denial(DenialCode.NO_STOP, (("atr", atr),))
 
 
 def _pending(entry: EntryRequest) -> Denial | None:

@@ -1,5 +1,9 @@
 """How large an entry may be: a fixed fraction of equity lost at its stop, cut to the head-room of every size limit."""
 
+from typing import NamedTuple
+
+from titanflow.domain.events import Context
+from titanflow.domain.instruments import FeeSchedule
 from titanflow.domain.types import (
     MAX_UNITS,
     SCALE,
@@ -9,38 +13,50 @@ from titanflow.domain.types import (
     Price,
     Quantity,
     Ratio,
-    Side,
+    SizedBy,
     floor_to,
-    portion,
+    notional,
 )
+from titanflow.risk.headroom import Rooms, fee_of_one, gate_rooms, raised
 from titanflow.risk.limits import EntryRequest, first_denial
+from titanflow.risk.stop_distance import protective_stop, stop_distance
 from titanflow.risk.verdicts import Denial, Entry
 
-
-def stop_distance(price: Price, atr: Price, multiple: Ratio, floor: Ratio, cap: Ratio) -> Price:
-    """`multiple` average true ranges, but at least `floor` and at most `cap` of the price."""
-    return min(max(portion(atr, multiple), portion(price, floor)), portion(price, cap))
-
-
-def protective_stop(price: Price, distance: Price, side: Side, increment: Price) -> Price:
-    """The stop of an entry at `price`: `distance` away, on the next price increment further away."""
-    if side is Side.BUY:
-        return floor_to(price - distance, increment)
-    return -floor_to(-(price + distance), increment)
+_FULL = frozenset({SizedBy.FIXED_FRACTION, SizedBy.POSITION, SizedBy.CONCENTRATION})
+"""Limits that count what is held already: a position that leaves them no room is full."""
+_OTHER_CODES = {
+    SizedBy.EXPOSURE: DenialCode.GROSS_EXPOSURE,
+    SizedBy.TOTAL_EXPOSURE: DenialCode.GROSS_EXPOSURE,
+    SizedBy.ORDER_VALUE: DenialCode.ORDER_VALUE,
+    SizedBy.BUYING_POWER: DenialCode.BUYING_POWER,
+}
 
 
-def fixed_fraction(equity: Money, risk: Ratio, distance: Price) -> Quantity:
-    """The quantity that loses `risk` of `equity` when the price moves by `distance`, rounded down.
+class Stop(NamedTuple):
+    """Where an entry's protective stop goes."""
 
-    Never more than a field can hold, however small the distance.
+    price: Price
+    range: Price
+    """The average true range behind it."""
+
+
+def fixed_fraction(equity: Money, risk: Ratio, loss: Price, fees: Money = 0) -> Quantity:
+    """The quantity that loses `risk` of `equity`, `fees` among it, where one unit loses `loss`; rounded down.
+
+    Never more than a field can hold, however small the loss, and never below zero.
     Fixed fractional position sizing: R. Vince, "Portfolio Management Formulas", 1990.
     """
-    return min(equity * risk // distance, MAX_UNITS)
+    return max(0, min((equity * risk - fees * SCALE) // loss, MAX_UNITS))
 
 
 def floor_portion(amount: Money, ratio: Ratio) -> Money:
     """`ratio` of `amount`, rounded down: a limit is never passed by rounding."""
     return amount * ratio // SCALE
+
+
+def loss_of_one(distance: Price, price: Price, slippage: Ratio, fees: FeeSchedule) -> Price:
+    """What one unit loses from its fill to its stop's fill: the distance, and what both of them cost."""
+    return distance + 2 * (raised(price, slippage) - price + fee_of_one(fees, price))
 
 
 def judge_entry(entry: EntryRequest) -> Entry | Denial:
@@ -50,34 +66,76 @@ def judge_entry(entry: EntryRequest) -> Entry | Denial:
 
 def _sized(entry: EntryRequest) -> Entry | Denial:
     house, book, signal = entry.house, entry.book, entry.signal
-    risk, instrument = house.risk, house.instruments[signal.instrument]
+    instrument = house.instruments[signal.instrument]
     mark = house.marks[signal.instrument]
     price = mark if signal.order_type is OrderType.MARKET else signal.order_price
-    distance = stop_distance(price, signal.atr, risk.atr_stop_multiple, risk.stop_floor, risk.stop_cap)
-    stop = protective_stop(price, distance, signal.side, instrument.price_increment)
-    if stop <= 0 or stop == price:
-        return Denial(DenialCode.NO_STOP, (("atr", signal.atr), ("price", price), ("stop_price", stop)))
-    equity = book.portfolio.equity(house.marks)
-    committed = book.committed(signal.instrument)
-    by_risk = fixed_fraction(equity, risk.risk_per_trade, abs(price - stop)) - committed
+    stop = _stop(entry, price)
+    if stop.price <= 0 or stop.price == price:
+        return Denial(
+            DenialCode.NO_STOP,
+            (("atr", signal.atr), ("range", stop.range), ("price", price), ("stop_price", stop.price)),
+        )
     worst = max(mark, price)
-    by_position = min(floor_portion(equity, risk.max_position) * SCALE // worst, MAX_UNITS) - committed
-    exposure_room = floor_portion(equity, risk.max_gross_exposure) - book.gross_exposure(house.marks)
-    total_room = floor_portion(house.equity(), risk.total_max_gross_exposure) - house.gross_exposure()
-    by_exposure = min(exposure_room, total_room) * SCALE // worst
-    quantity = floor_to(min(by_risk, by_position, by_exposure), instrument.quantity_increment)
-    context = (
-        ("equity", equity),
-        ("committed", committed),
-        ("risk_room", by_risk),
-        ("position_room", by_position),
-        ("exposure_room", exposure_room),
-        ("total_exposure_room", total_room),
+    committed = book.committed(signal.instrument)
+    loss = loss_of_one(abs(price - stop.price), price, book.costs.expected(signal.instrument), instrument.fees)
+    rooms = _rooms(entry, worst, committed, loss)
+    sized_by, room = min(rooms, key=_room)
+    quantity = floor_to(room, instrument.quantity_increment)
+    context = _context(entry, committed, stop, loss, rooms)
+    if quantity <= 0:
+        return Denial(_code(sized_by, committed), (*context, ("sized_by", sized_by.value)))
+    value, least = notional(mark, quantity), house.risk.min_order_value
+    if value < least:
+        numbers = (("order_value", value), ("limit", least), ("sized_by", sized_by.value))
+        return Denial(DenialCode.MIN_ORDER_VALUE, (*context, *numbers))
+    return Entry(quantity, mark, worst, stop.price, context, sized_by)
+
+
+def _stop(entry: EntryRequest, price: Price) -> Stop:
+    house, signal, risk = entry.house, entry.signal, entry.house.risk
+    spread = house.ranges.known(signal.instrument, entry.at)
+    spread = spread or house.ranges.scaled(signal.instrument, signal.atr, entry.book.bar_seconds)
+    distance = stop_distance(price, spread, risk.atr_stop_multiple, risk.stop_floor, risk.stop_cap)
+    increment = house.instruments[signal.instrument].price_increment
+    return Stop(protective_stop(price, distance, signal.side, increment), spread)
+
+
+def _rooms(entry: EntryRequest, worst: Price, committed: Quantity, loss: Price) -> Rooms:
+    """The quantity that each limit leaves, in the order in which they are named where two leave the same."""
+    house, book, risk = entry.house, entry.book, entry.house.risk
+    instrument = house.instruments[entry.signal.instrument]
+    equity = book.portfolio.equity(house.marks)
+    fees = 2 * instrument.fees.minimum
+    by_risk = fixed_fraction(equity, risk.risk_per_trade, loss, fees) - committed
+    by_position = floor_portion(equity, risk.max_position) * SCALE // worst - committed
+    exposure = floor_portion(equity, risk.max_gross_exposure) - book.gross_exposure(house.marks)
+    total = floor_portion(house.trading_equity(book.id), risk.total_max_gross_exposure) - house.gross_exposure()
+    rooms = (
+        (SizedBy.FIXED_FRACTION, by_risk),
+        (SizedBy.POSITION, by_position),
+        (SizedBy.EXPOSURE, exposure * SCALE // worst),
+        (SizedBy.TOTAL_EXPOSURE, total * SCALE // worst),
+        *gate_rooms(house, book, instrument, worst, committed),
     )
-    if quantity > 0:
-        return Entry(quantity, mark, worst, stop, context)
-    if committed and min(by_risk, by_position) <= 0:
-        return Denial(DenialCode.MAX_POSITION, context)
-    if by_exposure <= 0:
-        return Denial(DenialCode.GROSS_EXPOSURE, context)
-    return Denial(DenialCode.SIZE_IS_ZERO, context)
+    return tuple((limit, max(-MAX_UNITS, min(room, MAX_UNITS))) for limit, room in rooms)
+
+
+def _context(entry: EntryRequest, committed: Quantity, stop: Stop, loss: Price, rooms: Rooms) -> Context:
+    numbers = (
+        ("equity", entry.book.portfolio.equity(entry.house.marks)),
+        ("committed", committed),
+        ("range", stop.range),
+        ("unit_loss", loss),
+    )
+    return (*numbers, *((f"{limit.value}_room", room) for limit, room in rooms))
+
+
+def _code(sized_by: SizedBy, committed: Quantity) -> DenialCode:
+    """Why not one increment more is allowed."""
+    if sized_by in _FULL:
+        return DenialCode.MAX_POSITION if committed else DenialCode.SIZE_IS_ZERO
+    return _OTHER_CODES[sized_by]
+
+
+def _room(limit: tuple[SizedBy, Quantity]) -> Quantity:
+    return limit[1]

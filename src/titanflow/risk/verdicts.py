@@ -15,6 +15,7 @@ from titanflow.domain.types import (
     Price,
     Quantity,
     Side,
+    SizedBy,
 )
 from titanflow.risk.kill_switch import KillSwitch
 
@@ -36,6 +37,8 @@ class Entry(NamedTuple):
     """What a unit counts for in the limits: the last price or the order's own, whichever is higher."""
     stop_price: Price
     context: Context
+    sized_by: SizedBy
+    """The limit that decided the quantity."""
 
 
 class Request(NamedTuple):
@@ -95,13 +98,21 @@ def entry_approved(cause: int, at: Nanos, request: Request, order_id: OrderId, e
         confidence=signal.confidence,
         signal=request.seq,
         context=entry.context,
+        sized_by=entry.sized_by,
     )
 
 
 def exit_approved(
-    cause: int, at: Nanos, request: Request, order_id: OrderId, quantity: Quantity, position: Quantity, mark: Price
+    cause: int,
+    at: Nanos,
+    request: Request,
+    order_id: OrderId,
+    quantity: Quantity,
+    position: Quantity,
+    mark: Price,
+    order_price: Price,
 ) -> OrderApproved:
-    """Yes to closing `quantity` of a `position` (signed)."""
+    """Yes to closing `quantity` of a `position` (signed) at `order_price` (0: the market's)."""
     signal = request.signal
     return OrderApproved(
         cause=cause,
@@ -112,7 +123,7 @@ def exit_approved(
         side=signal.side,
         quantity=quantity,
         order_type=signal.order_type,
-        order_price=signal.order_price,
+        order_price=order_price,
         stop_price=0,
         purpose=OrderPurpose.EXIT,
         decision_price=mark,
@@ -164,16 +175,19 @@ def held(cause: int, at: Nanos, request: Request, order_id: OrderId, entry: Entr
 
 
 def tripped(
-    cause: int, at: Nanos, contender: ContenderId, switch: KillSwitch, trigger: KillTrigger, equity: Money
+    cause: int, at: Nanos, contender: ContenderId, switch: KillSwitch, trigger: KillTrigger, equity: Money, losses: int
 ) -> KillSwitchTripped:
-    """The kill switch of a contender (empty: of all) tripped at this `equity`."""
+    """The kill switch of a contender (empty: of all) tripped at this `equity`, after `losses` in a row."""
+    fall = switch.trailing if trigger is KillTrigger.MAX_DRAWDOWN else switch.daily
     return KillSwitchTripped(
         cause=cause,
         at=at,
         contender=contender,
         trigger=trigger,
         equity=equity,
-        opening_equity=switch.opening_equity,
-        drawdown=switch.drawdown(equity),
-        consecutive_losses=switch.losses,
+        opening_equity=switch.daily.mark,
+        drawdown=fall.ratio(equity),
+        consecutive_losses=losses,
+        peak_equity=switch.trailing.mark,
+        until=switch.halts[trigger].until,
     )

@@ -20,13 +20,13 @@ from titanflow.domain.session_settings import (
     RiskSettings,
     SessionSettings,
 )
-from titanflow.domain.types import ExecutionMode, fixed
+from titanflow.domain.types import ExecutionMode, GateMode, ResumeMode, fixed
 from titanflow.errors import SessionStateError
 from titanflow.gateway.feed import Feed
 from titanflow.gateway.lifecycle import OPENING
 from titanflow.runtime.ledgers import EventLedger, new_ledger
 from titanflow.runtime.roster import Roster
-from titanflow.settings import ExecutionSection, RiskSection, Settings
+from titanflow.settings import ExecutionSection, Settings
 
 _MILLISECOND = 1_000_000
 
@@ -86,7 +86,7 @@ def session_settings(settings: Settings) -> SessionSettings:
     """What decisions depend on, in fixed point, as it is recorded."""
     return SessionSettings(
         starting_cash=fixed(settings.starting_cash),
-        risk=_risk(settings.risk),
+        risk=_risk(settings),
         execution=_execution(settings.execution, allow_short=settings.risk.allow_short),
         leaderboard=LeaderboardSettings(
             publish_seconds=settings.leaderboard.publish_seconds, sample_seconds=settings.leaderboard.sample_seconds
@@ -94,9 +94,20 @@ def session_settings(settings: Settings) -> SessionSettings:
     )
 
 
-def _risk(section: RiskSection) -> RiskSettings:
+def _risk(settings: Settings) -> RiskSettings:
+    section = settings.risk
     plain = {name: fixed(value) if isinstance(value, Decimal) else value for name, value in section}
-    return msgspec.convert(plain, RiskSettings)
+    return msgspec.convert(plain | _answered_by(settings), RiskSettings)
+
+
+def _answered_by(settings: Settings) -> dict[str, str]:
+    """Whether gates act, and what ends a halt: as set, else by whether a person could answer or the sample is played."""
+    at_full_speed = settings.runtime.topology == "fused" and settings.feed.speed == "max"
+    is_sample = settings.feed.provider == "tape" and not settings.feed.tapes
+    return {
+        "gates": settings.risk.gates or (GateMode.REPORT if at_full_speed else GateMode.ENFORCE),
+        "resume": settings.risk.resume or (ResumeMode.NEXT_SESSION if is_sample else ResumeMode.OPERATOR),
+    }
 
 
 def _execution(section: ExecutionSection, *, allow_short: bool) -> ExecutionSettings:
@@ -113,4 +124,5 @@ def _execution(section: ExecutionSection, *, allow_short: bool) -> ExecutionSett
         latency_min_nanos=int(section.latency_min_ms * _MILLISECOND),
         latency_max_nanos=int(section.latency_max_ms * _MILLISECOND),
         participation=fixed(section.participation),
+        slippage_allowance=fixed(section.slippage_allowance),
     )

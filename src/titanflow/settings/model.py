@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 Fraction = Annotated[Decimal, Field(ge=0, le=1)]
 Multiple = Annotated[Decimal, Field(gt=0, le=100)]
 Dollars = Annotated[Decimal, Field(gt=0, le=1_000_000_000)]
+NoDebt = Annotated[Decimal, Field(ge=0, le=1_000_000_000)]
 
 
 def _absolute(path: Path) -> Path:
@@ -51,16 +52,42 @@ class FeedSection(Section):
 class RiskSection(Section):
     """Limits of the risk guardian; see docs/risk.md."""
 
-    max_drawdown: Fraction = Field(Decimal("0.03"), description="fall from the day's opening equity that stops one")
-    total_max_drawdown: Fraction = Field(Decimal("0.03"), description="the same for all contenders together")
+    max_daily_loss: Fraction = Field(Decimal("0.03"), description="fall from the day's opening equity that stops one")
+    total_max_daily_loss: Fraction = Field(
+        Decimal("0.02"), description="the same of all together, by the equity of those that traded that day"
+    )
+    max_drawdown: Fraction = Field(Decimal("0.10"), description="fall from its highest equity that stops one for good")
+    total_max_drawdown: Fraction = Field(
+        Decimal("0.08"), description="the same of all together, by the equity of those that traded since"
+    )
     max_consecutive_losses: Annotated[int, Field(ge=1, le=1000)] = Field(5, description="losing round trips in a row")
-    risk_per_trade: Fraction = Field(Decimal("0.01"), description="part of equity lost at the stop")
+    loss_counts_from: Fraction = Field(
+        Decimal("0.0002"), description="part of equity from which a loss counts in the row"
+    )
+    loss_streak_cost: Fraction = Field(Decimal("0.01"), description="part of equity that the row must have cost")
+    gates: Literal["enforce", "report"] | None = Field(
+        None,
+        description="do losses in a row and poor round trips stop one, or are they told only? "
+        "Unset: report where one process plays at full speed (nobody could answer), else enforce",
+    )
+    resume: Literal["operator", "next_session"] | None = Field(
+        None,
+        description="what ends a halt by daily loss or losses in a row; unset: next_session on the shipped sample, "
+        "else operator",
+    )
+    risk_per_trade: Fraction = Field(Decimal("0.001"), description="part of equity lost at the stop, costs included")
+    stop_bar_seconds: Annotated[int, Field(ge=1, le=86_400)] = Field(
+        1800, description="length of the bars whose average true range sets the stop"
+    )
     atr_stop_multiple: Multiple = Field(Decimal(2), description="stop distance in average true ranges")
     stop_floor: Fraction = Field(Decimal("0.002"), description="smallest stop distance, part of the price")
     stop_cap: Fraction = Field(Decimal("0.05"), description="largest stop distance, part of the price")
-    max_position: Fraction = Field(Decimal("0.10"), description="largest position, part of equity")
-    max_gross_exposure: Multiple = Field(Decimal(1), description="largest gross exposure, part of equity")
-    total_max_gross_exposure: Multiple = Field(Decimal(1), description="the same for all contenders together")
+    max_position: Fraction = Field(Decimal("0.15"), description="largest position, part of equity")
+    max_gross_exposure: Multiple = Field(Decimal("0.8"), description="largest gross exposure, part of equity")
+    total_max_gross_exposure: Multiple = Field(
+        Decimal("0.5"), description="the same of all together, by the equity of those that traded that day"
+    )
+    min_order_value: NoDebt = Field(Decimal(500), description="dollars below which nothing is entered or topped up")
     max_orders_per_minute: Annotated[int, Field(ge=1, le=100_000)] = Field(30, description="entries in 60 seconds")
     min_confidence: Annotated[float, Field(ge=0, le=1)] = Field(0.25, description="entries less sure are denied")
     allowed_instruments: tuple[str, ...] = Field((), description="instruments that may be traded; none means all")
@@ -76,11 +103,17 @@ class RiskSection(Section):
     )
     performance_window: Annotated[int, Field(ge=2, le=10_000)] = Field(20, description="round trips looked at")
     performance_check_interval: Annotated[int, Field(ge=1, le=10_000)] = Field(10, description="trips between checks")
-    rollback_min_sharpe: Annotated[float, Field(ge=-100, le=100)] = Field(
-        0.5, description="rolling Sharpe below it: a person approves"
+    rollback_min_sharpe: Annotated[float, Field(ge=-100, le=100)] | None = Field(
+        None, description="rolling Sharpe below it: a person approves; unset: no such floor"
     )
-    rollback_min_accuracy: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.5, description="share of winning round trips below it: a person approves"
+    rollback_min_accuracy: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None, description="share of winning round trips below it: a person approves; unset: no such floor"
+    )
+    harm_level: Annotated[Decimal, Field(gt=0, lt=1)] = Field(
+        Decimal("0.05"), description="without floors: most of those without an edge that evidence of harm may stop"
+    )
+    harm_min_trips: Annotated[int, Field(ge=2, le=10_000)] = Field(
+        20, description="round trips before which there is no evidence of harm"
     )
     hold_expiry_seconds: Annotated[int, Field(ge=1, le=86_400)] = Field(60, description="a held order lapses after it")
     allow_short: bool = Field(False, description="may contenders sell short?")
@@ -109,6 +142,9 @@ class ExecutionSection(Section):
     )
     latency_min_ms: Annotated[Decimal, Field(ge=0, le=10_000)] = Field(Decimal(5), description="shortest latency")
     latency_max_ms: Annotated[Decimal, Field(ge=0, le=60_000)] = Field(Decimal(2000), description="longest latency")
+    slippage_allowance: Fraction = Field(
+        Decimal("0.005"), description="part of the price that sizes leave free for slippage"
+    )
     participation: Annotated[Decimal, Field(gt=0, le=1)] = Field(Decimal(1), description="part of a tick's size")
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
 """Exits close what is there, also what a working entry yet fills; positions are closed before their venue closes."""
 
-from support.risk_driver import AAPL, CLOSE, COIN, DAY, OPEN, SECOND, Driver
+from support.risk_driver import AAPL, CLOSE, COIN, DAY, OPEN, SECOND, Driver, limits
 from titanflow.domain.events import Event, OrderApproved, OrderDenied
 from titanflow.domain.instruments import TradingCalendar
 from titanflow.domain.session_settings import RiskSettings
@@ -23,7 +23,7 @@ def only_denial(decisions: list[Event]) -> OrderDenied:
 
 def holding(at: int = OPEN, risk: RiskSettings | None = None) -> Driver:
     """100 shares of AAPL bought at 100."""
-    session = Driver(at=at, risk=risk or RiskSettings())
+    session = Driver(at=at, risk=risk or limits())
     session.tick("100")
     session.fill(session.buy(), "100")
     return session
@@ -35,7 +35,7 @@ def test_an_exit_closes_the_whole_position() -> None:
 
 
 def test_a_buy_closes_a_short_position() -> None:
-    session = Driver(risk=RiskSettings(allow_short=True))
+    session = Driver(risk=limits(allow_short=True))
     session.tick("100")
     session.fill(session.sell(), "100")
     order = session.buy()
@@ -206,7 +206,7 @@ def test_a_position_of_a_venue_that_never_closes_is_kept() -> None:
 
 
 def test_positions_are_kept_where_they_need_not_be_flat() -> None:
-    session = holding(risk=RiskSettings(flat_at_close=False))
+    session = holding(risk=limits(flat_at_close=False))
     assert session.clock(CLOSE) == []
 
 
@@ -220,7 +220,7 @@ def test_every_position_of_every_contender_gets_its_own_closing_order() -> None:
 
 
 def test_a_held_entry_is_not_approved_in_the_last_minutes() -> None:
-    session = Driver(at=CLOSE - 301 * SECOND, risk=RiskSettings(hold_expiry_seconds=3600))
+    session = Driver(at=CLOSE - 301 * SECOND, risk=limits(hold_expiry_seconds=3600))
     session.guardian.house.books["alpha"].manual_approval = True
     session.tick("100")
     session.signal(Side.BUY)
@@ -231,7 +231,7 @@ def test_a_held_entry_is_not_approved_in_the_last_minutes() -> None:
 
 
 def test_no_entry_is_taken_that_would_be_closed_at_once() -> None:
-    settings = RiskSettings(no_entry_before_close_seconds=0, flatten_before_close_seconds=60, max_position=SCALE)
+    settings = limits(no_entry_before_close_seconds=0, flatten_before_close_seconds=60, max_position=SCALE)
     session = Driver(at=CLOSE - 60 * SECOND, risk=settings)
     session.tick("100")
     assert only_denial(session.signal(Side.BUY, AAPL)).code is DenialCode.CLOSING_SOON

@@ -6,11 +6,12 @@ The machine keeps books of its own in plain integer arithmetic, so that the limi
 import pickle
 from collections import Counter
 
+import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from support.risk_driver import AAPL, CLOSE, COIN, DAY, NEVER_ROLL_BACK, OPEN, SECOND, Driver, refold
+from support.risk_driver import AAPL, CLOSE, COIN, DAY, FLOORS, OPEN, SECOND, Driver, limits, refold
 from titanflow.domain.events import (
     Event,
     KillSwitchTripped,
@@ -22,15 +23,16 @@ from titanflow.domain.events import (
     RiskCommandIssued,
     SignalGenerated,
 )
-from titanflow.domain.session_settings import RiskSettings
 from titanflow.domain.types import SCALE, DenialCode, OperatorAction, OrderPurpose, RiskCommand, Side, decimal_of, fixed
 
 CONTENDERS = ("alpha", "beta")
 NAMES = (AAPL, COIN)
 CASH = fixed("100000")
-LIMITS = RiskSettings(
-    max_drawdown=fixed("0.01"),
-    total_max_drawdown=fixed("0.015"),
+LIMITS = limits(
+    max_daily_loss=fixed("0.01"),
+    total_max_daily_loss=fixed("0.015"),
+    max_drawdown=fixed("0.02"),
+    total_max_drawdown=fixed("0.03"),
     max_consecutive_losses=3,
     max_position=fixed("0.4"),
     max_gross_exposure=fixed("0.6"),
@@ -38,7 +40,6 @@ LIMITS = RiskSettings(
     max_orders_per_minute=8,
     hold_expiry_seconds=30,
     performance_check_interval=1,
-    rollback_min_accuracy=0.9,
     allow_short=True,
 )
 contenders = st.sampled_from(CONTENDERS)
@@ -67,11 +68,8 @@ class Shadow:
 class GuardianMachine(RuleBasedStateMachine):
     @initialize(rolls_back=st.booleans(), shorts=st.booleans())
     def open(self, rolls_back: bool, shorts: bool) -> None:
-        loose = {} if rolls_back else NEVER_ROLL_BACK
-        limits = RiskSettings(
-            **{f: getattr(LIMITS, f) for f in LIMITS.__struct_fields__} | {"allow_short": shorts} | loose
-        )
-        self.session = Driver(CONTENDERS, risk=limits)
+        floors = FLOORS | {"rollback_min_accuracy": 0.9} if rolls_back else {}
+        self.session = Driver(CONTENDERS, risk=msgspec.structs.replace(LIMITS, allow_short=shorts, **floors))
         self.marks: dict[str, int] = {}
         self.shadows = {each: Shadow() for each in CONTENDERS}
         self.working: dict[str, OrderApproved | OrderSubmitted] = {}
@@ -334,9 +332,9 @@ class GuardianMachine(RuleBasedStateMachine):
         house = self.session.guardian.house
         for contender in checked:
             shadow = self.shadows[contender]
-            opening = house.books[contender].switch.opening_equity
+            opening = house.books[contender].switch.daily.mark
             lost = opening - shadow.equity(self.marks)
-            if any(shadow.held.values()) and lost * SCALE >= opening * LIMITS.max_drawdown:
+            if any(shadow.held.values()) and lost * SCALE >= opening * LIMITS.max_daily_loss:
                 assert self.halted & {"", contender}
 
 

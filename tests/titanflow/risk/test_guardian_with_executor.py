@@ -21,7 +21,7 @@ from titanflow.execution.executor import Executor
 from titanflow.risk.guardian import RiskGuardian
 
 CONTENDERS = ("alpha", "beta")
-LIMITS = RiskSettings(max_drawdown=SCALE // 200, allow_short=False, rollback_min_sharpe=-1e9, rollback_min_accuracy=0.0)
+LIMITS = RiskSettings(max_daily_loss=SCALE // 200, allow_short=False)
 
 
 class Ledger:

@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from support.risk_driver import AAPL, SECOND, Driver
+from support.risk_driver import AAPL, SECOND, Driver, limits
 from titanflow.domain.events import KillSwitchTripped, OrderApproved, OrderDenied, OrderHeld
-from titanflow.domain.session_settings import RiskSettings
 from titanflow.domain.types import SCALE, DenialCode, OperatorAction, OrderPurpose, Side, fixed
 
 
 def by_hand(**risk: Any) -> Driver:
     """A session whose only contender is under manual approval, at a price of 100."""
-    session = Driver(risk=RiskSettings(flat_at_close=False, **risk))
+    session = Driver(risk=limits(flat_at_close=False, **risk))
     session.guardian.house.books["alpha"].manual_approval = True
     session.tick("100")
     return session

@@ -1,13 +1,11 @@
 """The kill switch: drawdown to the unit, losing streaks, an operator's word, and who may reopen."""
 
-from support.risk_driver import AAPL, COIN, DAY, NEVER_ROLL_BACK, OPEN, SECOND, Driver, only
+from support.risk_driver import AAPL, COIN, DAY, OPEN, SECOND, Driver, limits, only
 from titanflow.domain.events import KillSwitchTripped, OrderApproved, OrderDenied, RiskCommandIssued
 from titanflow.domain.session_settings import RiskSettings
 from titanflow.domain.types import SCALE, DenialCode, KillTrigger, OperatorAction, RiskCommand, Side, fixed
 
-HALF = RiskSettings(
-    max_position=SCALE // 2, risk_per_trade=SCALE, total_max_drawdown=SCALE, flat_at_close=False, **NEVER_ROLL_BACK
-)
+HALF = limits(max_position=SCALE // 2, risk_per_trade=SCALE, total_max_daily_loss=SCALE, flat_at_close=False)
 """Half of equity in one instrument: 500 shares at 100."""
 
 
@@ -29,7 +27,7 @@ def test_a_drawdown_at_the_limit_trips_and_liquidates_and_one_unit_above_does_no
     tripped, command = session.clock()
     assert isinstance(tripped, KillSwitchTripped)
     assert isinstance(command, RiskCommandIssued)
-    assert (tripped.contender, tripped.trigger) == ("alpha", KillTrigger.DRAWDOWN)
+    assert (tripped.contender, tripped.trigger) == ("alpha", KillTrigger.DAILY_LOSS)
     assert (tripped.equity, tripped.opening_equity, tripped.drawdown) == (
         fixed("97000"),
         fixed("100000"),
@@ -61,12 +59,12 @@ def test_nothing_is_entered_until_an_operator_resumes_and_then_from_a_new_openin
     (denial,) = session.signal(Side.BUY)
     assert isinstance(denial, OrderDenied)
     assert denial.code is DenialCode.KILL_SWITCH
-    assert dict(denial.context) == {"scope": "alpha", "trigger": "drawdown"}
+    assert dict(denial.context) == {"scope": "alpha", "trigger": "daily_loss"}
     (command,) = session.operator(OperatorAction.RESUME, "alpha")
     assert isinstance(command, RiskCommandIssued)
     assert (command.command, command.contender) == (RiskCommand.RESUME, "alpha")
     assert session.buy().quantity
-    assert session.guardian.house.books["alpha"].switch.opening_equity == fixed("97000")
+    assert session.guardian.house.books["alpha"].switch.daily.mark == fixed("97000")
 
 
 def test_a_new_day_opens_at_its_own_equity_but_ends_no_halt() -> None:
@@ -90,11 +88,11 @@ def test_a_jump_over_several_midnights_opens_the_last_day() -> None:
     session = long_500()
     session.tick("98")
     session.clock(2 * DAY + 5 * SECOND)
-    assert session.guardian.house.books["alpha"].switch.opening_equity == fixed("99000")
+    assert session.guardian.house.books["alpha"].switch.daily.mark == fixed("99000")
 
 
 def test_losing_round_trips_in_a_row_trip_and_a_win_breaks_the_row() -> None:
-    session = Driver(risk=RiskSettings(max_consecutive_losses=3, **NEVER_ROLL_BACK))
+    session = Driver(risk=limits(max_consecutive_losses=3))
     for exit_price in ("99.99", "99.99", "100.01", "99.99", "99.99"):
         assert session.round_trip("100", exit_price) == []
     tripped, command = session.round_trip("100", "99.99")
@@ -105,19 +103,19 @@ def test_losing_round_trips_in_a_row_trip_and_a_win_breaks_the_row() -> None:
 
 
 def test_a_trip_that_loses_only_by_its_fee_is_a_loss() -> None:
-    session = Driver(risk=RiskSettings(max_consecutive_losses=1, **NEVER_ROLL_BACK))
+    session = Driver(risk=limits(max_consecutive_losses=1))
     session.tick("100")
     session.fill(session.buy(), "100", fee="0.000000001")
     assert len(only(session.fill(session.sell(), "100"), KillSwitchTripped)) == 1
 
 
 def test_a_trip_at_zero_is_no_loss() -> None:
-    session = Driver(risk=RiskSettings(max_consecutive_losses=1, **NEVER_ROLL_BACK))
+    session = Driver(risk=limits(max_consecutive_losses=1))
     assert session.round_trip("100", "100") == []
 
 
 def test_resuming_forgets_the_losses() -> None:
-    session = Driver(risk=RiskSettings(max_consecutive_losses=2, **NEVER_ROLL_BACK))
+    session = Driver(risk=limits(max_consecutive_losses=2))
     session.round_trip("100", "99.99")
     session.operator(OperatorAction.RESUME)
     assert session.round_trip("100", "99.99") == []
@@ -125,28 +123,27 @@ def test_resuming_forgets_the_losses() -> None:
 
 
 def test_the_losses_of_one_contender_do_not_halt_another() -> None:
-    session = Driver(("alpha", "beta"), risk=RiskSettings(max_consecutive_losses=1, **NEVER_ROLL_BACK))
+    session = Driver(("alpha", "beta"), risk=limits(max_consecutive_losses=1))
     session.round_trip("100", "99.99", "alpha")
     assert session.buy(contender="beta").quantity
 
 
 def test_the_drawdown_of_all_together_halts_all() -> None:
-    risk = RiskSettings(
+    risk = limits(
         max_position=SCALE // 2,
         risk_per_trade=SCALE,
-        max_drawdown=SCALE,
-        total_max_drawdown=fixed("0.02"),
+        max_daily_loss=SCALE,
+        total_max_daily_loss=fixed("0.02"),
         flat_at_close=False,
-        **NEVER_ROLL_BACK,
     )
     session = long_500(risk, ("alpha", "beta"))
-    session.tick("92.000000001")  # 2 % of 200,000 is 4,000: 8.00 on each of 500 shares
+    session.tick("96.000000001")  # beta did not trade: 2 % of alpha's 100,000 is 2,000, or 4.00 on each of 500 shares
     assert session.clock() == []
-    session.tick("92")
+    session.tick("96")
     tripped, command = session.clock()
     assert isinstance(tripped, KillSwitchTripped)
     assert isinstance(command, RiskCommandIssued)
-    assert (tripped.contender, tripped.equity) == ("", fixed("196000"))
+    assert (tripped.contender, tripped.equity) == ("", fixed("198000"))
     assert (command.command, command.contender) == (RiskCommand.LIQUIDATE_ALL, "")
     (denial,) = session.signal(Side.BUY, contender="beta")
     assert isinstance(denial, OrderDenied)
@@ -154,7 +151,7 @@ def test_the_drawdown_of_all_together_halts_all() -> None:
 
 
 def test_the_drawdown_of_all_together_is_measured_from_the_days_opening_too() -> None:
-    risk = RiskSettings(max_position=SCALE // 2, risk_per_trade=SCALE, max_drawdown=SCALE, flat_at_close=False)
+    risk = limits(max_position=SCALE // 2, risk_per_trade=SCALE, max_daily_loss=SCALE, flat_at_close=False)
     session = long_500(risk)
     session.tick("96")
     assert session.clock(DAY) == []  # opening of day 1: 98,000, of which 3 % is 2,940: 5.88 a share
@@ -201,7 +198,7 @@ def test_a_drawdown_after_an_operators_kill_still_liquidates() -> None:
     tripped, command = session.clock()
     assert isinstance(tripped, KillSwitchTripped)
     assert isinstance(command, RiskCommandIssued)
-    assert (tripped.trigger, command.command) == (KillTrigger.DRAWDOWN, RiskCommand.LIQUIDATE_ALL)
+    assert (tripped.trigger, command.command) == (KillTrigger.DAILY_LOSS, RiskCommand.LIQUIDATE_ALL)
 
 
 def test_an_operators_liquidation_halts_as_well() -> None:

@@ -2,9 +2,8 @@
 
 import pytest
 
-from support.risk_driver import AAPL, CALENDARS, CLOSE, COIN, OPEN, SECOND, VIX, Driver
+from support.risk_driver import AAPL, CALENDARS, CLOSE, COIN, OPEN, SECOND, VIX, Driver, limits
 from titanflow.domain.events import OrderApproved, OrderDenied
-from titanflow.domain.session_settings import RiskSettings
 from titanflow.domain.types import SCALE, DenialCode, OperatorAction, OrderPurpose, OrderType, Side, fixed
 
 
@@ -55,7 +54,7 @@ def test_an_instrument_of_no_catalogue_is_denied() -> None:
 
 
 def test_an_instrument_that_is_not_on_the_list_is_denied() -> None:
-    session = Driver(risk=RiskSettings(allowed_instruments=(COIN,)))
+    session = Driver(risk=limits(allowed_instruments=(COIN,)))
     session.tick("100")
     assert code_of(session.signal(Side.BUY, AAPL)) is DenialCode.SYMBOL_NOT_ALLOWED
     session.tick("100", COIN)
@@ -92,14 +91,14 @@ def test_a_sell_without_a_position_is_denied_unless_shorting_is_allowed() -> Non
     session = Driver()
     session.tick("100")
     assert code_of(session.signal(Side.SELL)) is DenialCode.SHORTING_DISABLED
-    short = Driver(risk=RiskSettings(allow_short=True))
+    short = Driver(risk=limits(allow_short=True))
     short.tick("100")
     order = short.sell()
     assert (order.purpose, order.side, order.stop_price) == (OrderPurpose.ENTRY, Side.SELL, fixed("102"))
 
 
 def test_a_signal_that_only_closes_never_opens_a_short() -> None:
-    session = Driver(risk=RiskSettings(allow_short=True, min_confidence=0.0))
+    session = Driver(risk=limits(allow_short=True, min_confidence=0.0))
     session.tick("100")
     assert code_of(session.signal(Side.SELL, closes_only=True)) is DenialCode.NOTHING_TO_CLOSE
     session.fill(session.buy(), "100")
@@ -133,7 +132,14 @@ def test_a_second_contender_is_not_kept_back_by_the_orders_of_the_first() -> Non
 
 
 def test_a_contender_whose_equity_is_gone_is_denied() -> None:
-    session = Driver(risk=RiskSettings(max_drawdown=10 * SCALE, total_max_drawdown=10 * SCALE))
+    session = Driver(
+        risk=limits(
+            max_daily_loss=10 * SCALE,
+            total_max_daily_loss=10 * SCALE,
+            max_drawdown=10 * SCALE,
+            total_max_drawdown=10 * SCALE,
+        )
+    )
     session.tick("100", COIN)
     session.fill(session.buy(COIN), "100", fee="100000")
     session.tick("100")
@@ -143,7 +149,7 @@ def test_a_contender_whose_equity_is_gone_is_denied() -> None:
 
 
 def test_the_order_rate_counts_the_approvals_of_the_last_sixty_seconds() -> None:
-    session = Driver(risk=RiskSettings(max_orders_per_minute=2))
+    session = Driver(risk=limits(max_orders_per_minute=2))
     session.tick("100")
     for _ in range(2):
         session.reject(session.buy())
@@ -172,7 +178,7 @@ def test_the_last_minutes_take_no_entry_to_the_nanosecond() -> None:
 
 
 def test_exits_pass_every_limit() -> None:
-    session = Driver(risk=RiskSettings(max_orders_per_minute=1, allow_short=False))
+    session = Driver(risk=limits(max_orders_per_minute=1, allow_short=False))
     session.tick("100")
     entry = session.buy()
     session.fill(entry, "100")

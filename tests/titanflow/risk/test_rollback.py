@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.risk_driver import Driver, only
+from support.risk_driver import FLOORS, Driver, limits, only
 from titanflow.domain.events import ModelRolledBack, OrderApproved, OrderHeld, RiskCommandIssued
 from titanflow.domain.portfolio import RoundTrip
-from titanflow.domain.session_settings import RiskSettings
 from titanflow.domain.types import SCALE, OperatorAction, RiskCommand, Side, fixed
 from titanflow.risk.rolling import RollingPerformance, trip_return
 
@@ -71,7 +70,7 @@ def test_a_check_is_due_once_an_interval() -> None:
     assert [rolling.add(trip("1")) for _ in range(7)] == [False, False, True, False, False, True, False]
 
 
-POOR = RiskSettings(max_consecutive_losses=100, performance_window=4, performance_check_interval=2)
+POOR = limits(max_consecutive_losses=100, performance_window=4, performance_check_interval=2, **FLOORS)
 
 
 def test_a_poor_sharpe_ratio_rolls_the_model_back_with_both_numbers() -> None:
@@ -89,9 +88,7 @@ def test_a_poor_sharpe_ratio_rolls_the_model_back_with_both_numbers() -> None:
 
 
 def test_a_good_sharpe_ratio_with_poor_accuracy_rolls_back_too() -> None:
-    session = Driver(
-        risk=RiskSettings(performance_check_interval=3, rollback_min_sharpe=0.1, rollback_min_accuracy=0.5)
-    )
+    session = Driver(risk=limits(performance_check_interval=3, rollback_min_sharpe=0.1, rollback_min_accuracy=0.5))
     session.round_trip("100", "110")
     session.round_trip("100", "99.99")
     rolled_back, _ = session.round_trip("100", "99.98")
@@ -138,9 +135,7 @@ def test_a_model_under_manual_approval_is_not_rolled_back_again() -> None:
 
 
 def test_performance_at_its_floor_is_good_enough() -> None:
-    session = Driver(
-        risk=RiskSettings(performance_check_interval=2, rollback_min_sharpe=-1e9, rollback_min_accuracy=0.5)
-    )
+    session = Driver(risk=limits(performance_check_interval=2, rollback_min_sharpe=-1e9, rollback_min_accuracy=0.5))
     assert session.round_trip("100", "101") == []
     assert session.round_trip("100", "99") == []
 

@@ -3,13 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.risk_driver import AAPL, COIN, Driver
+from support.risk_driver import AAPL, COIN, Driver, limits
 from titanflow.domain.events import OrderApproved, OrderDenied
-from titanflow.domain.session_settings import RiskSettings
-from titanflow.domain.types import MAX_UNITS, SCALE, DenialCode, OrderType, Side, fixed
-from titanflow.risk.sizing import fixed_fraction, protective_stop, stop_distance
+from titanflow.domain.types import MAX_UNITS, SCALE, DenialCode, OrderType, Side, SizedBy, fixed
+from titanflow.risk.sizing import fixed_fraction
+from titanflow.risk.stop_distance import protective_stop, stop_distance
 
-WIDE = RiskSettings(
+WIDE = limits(
     max_position=SCALE, max_gross_exposure=SCALE, total_max_gross_exposure=SCALE, allow_short=True, flat_at_close=False
 )
 """Only the fixed fraction and 100 % of equity bind."""
@@ -117,11 +117,11 @@ def test_repeated_signals_do_not_add_up_their_risk() -> None:
     assert isinstance(denial, OrderDenied)
     # 500 shares lose the whole 1 % already, though 100 % of equity would allow 1,000
     assert denial.code is DenialCode.MAX_POSITION
-    assert dict(denial.context)["risk_room"] == 0
+    assert dict(denial.context)["fixed_fraction_room"] == 0
 
 
 def test_gross_exposure_counts_orders_that_are_still_pending_and_cuts_the_size() -> None:
-    session = Driver(risk=RiskSettings(max_gross_exposure=fixed("0.15")))
+    session = Driver(risk=limits(max_gross_exposure=fixed("0.15")))
     session.tick("100")
     session.tick("10", COIN)
     assert session.buy(AAPL).quantity == fixed("100")
@@ -130,7 +130,7 @@ def test_gross_exposure_counts_orders_that_are_still_pending_and_cuts_the_size()
 
 
 def test_an_entry_without_exposure_left_is_denied() -> None:
-    session = Driver(risk=RiskSettings(max_gross_exposure=fixed("0.1")))
+    session = Driver(risk=limits(max_gross_exposure=fixed("0.1")))
     session.tick("100")
     session.tick("10", COIN)
     session.buy(AAPL)
@@ -141,11 +141,14 @@ def test_an_entry_without_exposure_left_is_denied() -> None:
 
 
 def test_the_exposure_of_all_contenders_together_has_its_own_limit() -> None:
-    session = Driver(("alpha", "beta"), risk=RiskSettings(total_max_gross_exposure=fixed("0.06")))
+    session = Driver(("alpha", "beta"), risk=limits(total_max_gross_exposure=fixed("0.06")))
     session.tick("100")
-    # 6 % of 200,000 is 12,000: the first takes 10,000 and leaves 2,000
-    assert session.buy(contender="alpha").quantity == fixed("100")
-    assert session.buy(contender="beta").quantity == fixed("20")
+    # 6 % of the 100,000 of alpha, the only one that trades, is 6,000; with beta 12,000, of which 6,000 are left
+    order = session.buy(contender="alpha")
+    assert (order.quantity, order.sized_by) == (fixed("60"), SizedBy.TOTAL_EXPOSURE)
+    session.fill(order, "100")
+    order = session.buy(contender="beta")
+    assert (order.quantity, order.sized_by) == (fixed("60"), SizedBy.TOTAL_EXPOSURE)
 
 
 def test_a_size_below_one_share_is_denied_as_zero() -> None:
@@ -167,7 +170,7 @@ def test_a_stop_that_would_be_at_or_below_zero_is_denied() -> None:
 
 def test_no_stop_is_so_near_that_its_size_does_not_fit_a_ledger() -> None:
     assert fixed_fraction(10**18, SCALE, 1) == MAX_UNITS < 1 << 63
-    session = Driver(cash="9000000000", risk=RiskSettings(risk_per_trade=SCALE, max_position=SCALE))
+    session = Driver(cash="9000000000", risk=limits(risk_per_trade=SCALE, max_position=SCALE))
     session.tick("0.010000001", COIN)
     (verdict,) = session.signal(Side.BUY, COIN, atr="0.000000001")
     assert isinstance(verdict, OrderDenied | OrderApproved)

@@ -12,12 +12,11 @@ from titanflow.domain.events import Event, Explanation, Print, SessionStarted, S
 from titanflow.domain.instruments import Instrument, TradingCalendar
 from titanflow.domain.portfolio import Portfolio
 from titanflow.domain.session_settings import ContenderSpec, FeedSpec, SessionSettings
-from titanflow.domain.types import SCALE, Money, Nanos, OrderType, Price, Side
+from titanflow.domain.types import SCALE, GateMode, Money, Nanos, OrderType, Price, Side
 from titanflow.execution.executor import Executor
 from titanflow.risk.guardian import RiskGuardian
 
 AGENT = "agent"
-_NEVER = 1 << 31
 _EXPLANATION = Explanation(method="none", base_value=0.0, score=0.0, contributions=())
 
 
@@ -25,10 +24,11 @@ def without_breakers(settings: SessionSettings) -> SessionSettings:
     """The same costs, sizes and stops, but nothing that waits for a person to go on: nobody answers while learning."""
     risk = msgspec.structs.replace(
         settings.risk,
+        max_daily_loss=SCALE,
+        total_max_daily_loss=SCALE,
         max_drawdown=SCALE,
         total_max_drawdown=SCALE,
-        max_consecutive_losses=_NEVER,
-        performance_check_interval=_NEVER,
+        gates=GateMode.REPORT,
     )
     return msgspec.structs.replace(settings, risk=risk)
 
