@@ -26,7 +26,7 @@ from titanflow.domain.events import (
     OrderTriggered,
     SignalGenerated,
 )
-from titanflow.domain.types import DenialCode, Nanos, as_float
+from titanflow.domain.types import DenialCode, Gate, Nanos, as_float
 
 OrderEvent = OrderApproved | OrderDenied | OrderHeld | OrderSubmitted | OrderTriggered | OrderRejected | OrderCancelled
 
@@ -114,12 +114,16 @@ def manual_approval(records: Records, seq: int, recorded_at: Nanos, event: Model
         logged_at=iso(recorded_at),
         model_id=event.contender,
         model_version=records.contenders[event.contender].model_hash,
-        reason=f"rolling {event.metric} {event.value:.4f} is below {event.threshold:.4f} "
+        reason=f"{_measured(event.metric)} {event.value:.4f} is below {event.threshold:.4f} "
         f"after {event.round_trips} round trips",
         metric_name=event.metric,
         metric_value=event.value,
         threshold=event.threshold,
     )
+
+
+def _measured(metric: str) -> str:
+    return "upper bound of the mean round trip" if metric == Gate.HARM else f"rolling {metric}"
 
 
 def _order(

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from titanflow.domain.session_settings import SessionSettings
+from titanflow.domain.session_settings import RiskSettings, SessionSettings
+from titanflow.domain.types import GateMode, ResumeMode
 from titanflow.errors import SettingsError
 from titanflow.runtime.opening import session_settings
 from titanflow.settings import (
@@ -60,7 +61,38 @@ def complaint(**sources: object) -> str:
 
 
 def test_what_a_session_records_by_default_is_what_the_domain_defaults_to() -> None:
-    assert session_settings(load_settings(env={})) == SessionSettings()
+    assert session_settings(load_settings(assignments=["feed.tapes=mine.csv"], env={})) == SessionSettings()
+
+
+def test_the_shipped_sample_goes_on_by_itself_and_only_a_person_ends_a_halt_elsewhere() -> None:
+    assert session_settings(load_settings(env={})).risk.resume is ResumeMode.NEXT_SESSION
+    for elsewhere in ("feed.tapes=mine.csv", "feed.provider=synthetic", "risk.resume=operator"):
+        assert session_settings(load_settings(assignments=[elsewhere], env={})).risk.resume is ResumeMode.OPERATOR
+
+
+def test_gates_report_where_nobody_could_answer_and_act_elsewhere_unless_told() -> None:
+    full_speed = ["runtime.topology=fused", "feed.speed=max"]
+    assert session_settings(load_settings(env={})).risk.gates is GateMode.ENFORCE
+    assert session_settings(load_settings(assignments=full_speed, env={})).risk.gates is GateMode.REPORT
+    told = [*full_speed, "risk.gates=enforce"]
+    assert session_settings(load_settings(assignments=told, env={})).risk.gates is GateMode.ENFORCE
+
+
+def test_floors_of_rolling_performance_are_off_until_a_variable_sets_them() -> None:
+    assert session_settings(load_settings(env={})).risk.rollback_min_sharpe is None
+    set_by_older_clients = {"ROLLBACK_MIN_SHARPE": "0.5", "ROLLBACK_MIN_ACCURACY": "0.45"}
+    risk = session_settings(load_settings(env=set_by_older_clients)).risk
+    assert (risk.rollback_min_sharpe, risk.rollback_min_accuracy) == (0.5, 0.45)
+
+
+def test_the_two_limits_on_losses_of_older_clients_are_those_of_a_day() -> None:
+    env = {"RISK_MAX_DAILY_LOSS": "0.04", "CIRCUIT_BREAKER_DRAWDOWN_PCT": "0.05"}
+    risk = session_settings(load_settings(env=env)).risk
+    assert (risk.max_daily_loss, risk.total_max_daily_loss) == (40_000_000, 50_000_000)
+    assert (risk.max_drawdown, risk.total_max_drawdown) == (
+        RiskSettings().max_drawdown,
+        RiskSettings().total_max_drawdown,
+    )
 
 
 def test_file_beats_default_variable_beats_file_flag_beats_variable_and_set_beats_all(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from titanflow.cli.model_story import (
     reasons,
 )
 from titanflow.cli.output import dollars, moment, percent, price, shares, small_dollars, to_second
+from titanflow.cli.risk_story import SIZED_BY, WOULD_HAVE, figure, measured
 from titanflow.cli.show import event_line
 from titanflow.cli.units import context_numbers
 from titanflow.domain.events import (
@@ -21,6 +22,7 @@ from titanflow.domain.events import (
     ContenderTimedOut,
     Event,
     FeatureDriftMeasured,
+    GateReported,
     KillSwitchTripped,
     ModelReplaced,
     ModelRolledBack,
@@ -114,9 +116,12 @@ def sentence(event: Event, names: Names) -> str:
             return _market(event)
         case KillSwitchTripped():
             scope = event.contender or "all contenders"
-            return f"the kill switch stopped {scope} ({event.trigger}): equity ${_money(event.equity)}"
+            end = f"until {to_second(event.until)}" if event.until else "until an operator resumes"
+            return f"the kill switch stopped {scope} ({event.trigger}) {end}: equity ${_money(event.equity)}"
+        case GateReported():
+            return f"{event.contender} {WOULD_HAVE[event.gate]} now, but gates only report"
         case ModelRolledBack():
-            return f"{event.contender} was put under manual approval: rolling {event.metric} {event.value:.2f}"
+            return f"{event.contender} was put under manual approval: {measured(event.metric, event.value)}"
         case RiskCommandIssued():
             return f"risk ordered {event.command} for {event.contender or 'all contenders'}: {event.reason}"
     return event_line(event).split("  ", 1)[1]
@@ -140,6 +145,8 @@ def details(
         case ContenderSetAside():
             yield "failure", f"on {event.instrument}: {event.detail}" if event.instrument else event.detail
         case OrderApproved():
+            if event.purpose is OrderPurpose.ENTRY:
+                yield "size", f"decided by {SIZED_BY[event.sized_by]}"
             yield "limits", context_numbers(event.context)
         case OrderDenied() | OrderRejected():
             yield "meaning", event.code.meaning
@@ -157,10 +164,14 @@ def details(
             yield (
                 "numbers",
                 (
-                    f"opening equity ${_money(event.opening_equity)} · drawdown {percent(decimal_of(event.drawdown))}"
-                    f" · losses in a row {event.consecutive_losses}"
+                    f"opening equity ${_money(event.opening_equity)} · peak ${_money(event.peak_equity)}"
+                    f" · drawdown {percent(decimal_of(event.drawdown))} · losses in a row {event.consecutive_losses}"
                 ),
             )
+        case GateReported():
+            yield "measured", f"{measured(event.gate, event.value)} after {event.round_trips} round trips"
+        case ModelRolledBack():
+            yield "rolling", f"Sharpe {figure(event.rolling_sharpe)} · accuracy {figure(event.rolling_accuracy)}"
         case OperatorCommanded() if event.reason:
             yield "reason", event.reason
 

@@ -414,7 +414,7 @@ class ModelRolledBack(Event, tag="model_rolled_back", frozen=True, array_like=Tr
     cause: int
     at: Nanos
     contender: ContenderId
-    metric: str
+    metric: Gate
     """What asked for it: `harm`, or `sharpe` or `accuracy` where their floors are set, the first below its floor."""
     value: float
     """The metric; for `harm` the upper confidence bound of the mean round trip's return."""

@@ -69,9 +69,9 @@ class RiskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Rolling Sharpe below it puts a contender under manual approval. None: no such floor."""
     rollback_min_accuracy: float | None = None
     """Rolling accuracy below it does. Where neither floor is set, evidence of harm does."""
-    harm_level: Ratio = 50_000_000
+    harm_level: Ratio = 40_000_000
     """Chance with which evidence of harm may stop a contender that neither gains nor loses, however often it looks."""
-    harm_min_trips: int = 20
+    harm_min_trips: int = 50
     """Round trips before which there is no evidence of harm."""
     hold_expiry_seconds: int = 60
     """Seconds of event time after which a held order lapses."""

@@ -283,7 +283,7 @@ _MEANINGS: dict[DenialCode, str] = {
     DenialCode.ORDER_PENDING: "An order of this contender in this instrument is still working.",
     DenialCode.NO_EQUITY: "The contender's equity is zero or below.",
     DenialCode.DUPLICATE_ORDER: "An order with this id was already accepted.",
-    DenialCode.MIN_ORDER_VALUE: "What risk allows, or what is missing to a full position, is worth less than an order must be.",
+    DenialCode.MIN_ORDER_VALUE: "What risk allows, or a full position lacks, is worth less than the smallest order.",
     DenialCode.ORDER_VALUE: "The order's value is above the limit for one order.",
     DenialCode.CONCENTRATION: "Too large a part of the portfolio would be in one instrument.",
     DenialCode.BUYING_POWER: "The order costs more than the cash that is not yet spoken for.",

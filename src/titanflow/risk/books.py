@@ -11,7 +11,7 @@ from titanflow.domain.decider import derived_id
 from titanflow.domain.events import OrderApproved, OrderFilled, OrderSubmitted, SessionStarted
 from titanflow.domain.instruments import Instrument, TradingCalendar
 from titanflow.domain.portfolio import Portfolio, RoundTrip
-from titanflow.domain.session_settings import ContenderSpec, RiskSettings
+from titanflow.domain.session_settings import ContenderSpec
 from titanflow.domain.types import (
     ContenderId,
     InstrumentId,

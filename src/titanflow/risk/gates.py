@@ -1,4 +1,4 @@
-"""The two gates on closed round trips: losses in a row, and poor performance. They act, or report what they would do."""
+"""The gates on closed round trips: losses in a row, and poor performance. They act, or report what they would do."""
 
 from titanflow.domain.events import Event, GateReported, ModelRolledBack
 from titanflow.domain.portfolio import RoundTrip
@@ -65,7 +65,7 @@ def _hand_over(house: House, seq: int, at: Nanos, book: Book, finding: Finding) 
         cause=seq,
         at=at,
         contender=book.id,
-        metric=gate.value,
+        metric=gate,
         value=value,
         threshold=threshold,
         rolling_sharpe=sharpe,

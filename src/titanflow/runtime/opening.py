@@ -101,7 +101,7 @@ def _risk(settings: Settings) -> RiskSettings:
 
 
 def _answered_by(settings: Settings) -> dict[str, str]:
-    """Whether gates act, and what ends a halt: as set, else by whether a person could answer or the sample is played."""
+    """Whether gates act and what ends a halt: as set, else by whether a person can answer and the sample is played."""
     at_full_speed = settings.runtime.topology == "fused" and settings.feed.speed == "max"
     is_sample = settings.feed.provider == "tape" and not settings.feed.tapes
     return {

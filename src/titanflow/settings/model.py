@@ -110,10 +110,12 @@ class RiskSection(Section):
         None, description="share of winning round trips below it: a person approves; unset: no such floor"
     )
     harm_level: Annotated[Decimal, Field(gt=0, lt=1)] = Field(
-        Decimal("0.05"), description="without floors: most of those without an edge that evidence of harm may stop"
+        Decimal("0.04"),
+        description="without floors: chance that evidence of harm stops one without an edge (simulated over 1,000 "
+        "trips: normal 2.3 %, heavy tails 1.8 %, 35 % winners 4.6 %)",
     )
     harm_min_trips: Annotated[int, Field(ge=2, le=10_000)] = Field(
-        20, description="round trips before which there is no evidence of harm"
+        50, description="round trips before which there is no evidence of harm"
     )
     hold_expiry_seconds: Annotated[int, Field(ge=1, le=86_400)] = Field(60, description="a held order lapses after it")
     allow_short: bool = Field(False, description="may contenders sell short?")

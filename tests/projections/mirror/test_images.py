@@ -143,7 +143,7 @@ def test_the_leaderboard_is_in_dollars_and_percent() -> None:
 
 def test_risk_commands_name_the_model_unless_they_concern_all() -> None:
     assert image("risk_commands", 22) == {
-        "command": "LIQUIDATE_ALL", "reason": "drawdown", "model_id": None, "rolling_sharpe": None,
+        "command": "LIQUIDATE_ALL", "reason": "daily_loss", "model_id": None, "rolling_sharpe": None,
         "rolling_accuracy": None,
     }  # fmt: skip
     assert image("risk_commands", 26) == {
@@ -182,7 +182,7 @@ def test_a_stop_has_its_entry_s_confidence_and_a_liquidation_that_of_a_rule() ->
 def test_the_audit_of_a_kill_switch_and_of_a_rollback_carries_their_numbers() -> None:
     assert image("audit_events", 21) == {
         "event_type": "KILL_SWITCH", "logged_at": LOGGED, "model_id": None, "model_version": None,
-        "trigger": "drawdown", "drawdown_pct": 3.0, "equity": 194000.0,
+        "trigger": "daily_loss", "drawdown_pct": 3.0, "equity": 194000.0,
     }  # fmt: skip
     assert image("audit_events", 25) == {
         "event_type": "MANUAL_APPROVAL_MODE", "logged_at": LOGGED, "model_id": "m2", "model_version": "hash-2",

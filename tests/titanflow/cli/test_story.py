@@ -17,7 +17,9 @@ from titanflow.domain.events import (
     ContenderTimedOut,
     Event,
     Explanation,
+    GateReported,
     KillSwitchTripped,
+    ModelRolledBack,
     OrderApproved,
     OrderDenied,
     OrderFilled,
@@ -31,11 +33,13 @@ from titanflow.domain.types import (
     DenialCode,
     ExecutionMode,
     FillBasis,
+    Gate,
     KillTrigger,
     OrderPurpose,
     OrderType,
     SetAsideReason,
     Side,
+    SizedBy,
 )
 
 SOURCE = Path(__file__).resolve().parents[3] / "src" / "titanflow"
@@ -52,7 +56,8 @@ APPROVED = OrderApproved(
     cause=2, at=AT, order_id="o1", contender="sma", instrument="BAC.XNYS", side=Side.BUY, quantity=352 * SCALE,
     order_type=OrderType.MARKET, order_price=0, stop_price=28_330_000_000, purpose=OrderPurpose.ENTRY,
     decision_price=28_390_000_000, confidence=0.56, signal=2,
-    context=(("equity", 100_000 * SCALE), ("risk_room", 16_666_666_666_666), ("exposure_room", 99_999 * SCALE)),
+    context=(("equity", 100_000 * SCALE), ("fixed_fraction_room", 16_666_666_666_666), ("position_room", 352 * SCALE)),
+    sized_by=SizedBy.POSITION,
 )  # fmt: skip
 SUBMITTED = OrderSubmitted(
     cause=3, at=AT, order_id="s1", parent_id="o1", contender="sma", instrument="BAC.XNYS", side=Side.SELL,
@@ -68,6 +73,7 @@ DENIED = OrderDenied(
     cause=2, at=AT, contender="sma", instrument="BAC.XNYS", side=Side.BUY, signal=2, order_id="",
     code=DenialCode.LOW_CONFIDENCE, context=(("confidence", 0.2), ("minimum", 0.25)),
 )  # fmt: skip
+TRIPPED = KillSwitchTripped(9, AT, "", KillTrigger.DAILY_LOSS, 96 * SCALE, 100 * SCALE, 40_000_000, 2, 101 * SCALE)
 
 
 def test_a_tick_is_told_in_shares_and_dollars() -> None:
@@ -88,8 +94,9 @@ def test_an_approval_is_told_with_its_size_its_worth_its_stop_and_its_limits() -
     assert sentence(APPROVED, NAMES) == (
         "risk approved BUY 352 BAC.XNYS at the market (about $9,993.28) to enter, stop at 28.33"
     )
-    limits = dict(details(APPROVED))["limits"]
-    assert limits == "equity $100,000.00 · risk room 16,666.6667 · exposure room $99,999.00"
+    told = dict(details(APPROVED))
+    assert told["size"] == "decided by the largest position (risk.max_position)"
+    assert told["limits"] == "equity $100,000.00 · fixed fraction room 16,666.6667 · position room 352"
 
 
 def test_an_order_is_told_with_its_latency() -> None:
@@ -182,8 +189,31 @@ def test_one_line_of_the_ledger_shows_dollars_and_leaves_out_what_is_not_there()
     assert all(part in line for part in ("fee=$0.0035", "slippage=-0.03", "realized_pnl=$-9.00", "quantity=100"))
     assert "order_price" not in event_line(APPROVED), "a market order has none"
     assert "(confidence 0.2 · minimum 0.25)" in event_line(DENIED)
-    tripped = KillSwitchTripped(9, AT, "", KillTrigger.DRAWDOWN, 96 * SCALE, 100 * SCALE, 40_000_000, 2)
-    assert "drawdown=4.00% consecutive_losses=2" in event_line(tripped)
+    assert "drawdown=4.00% consecutive_losses=2" in event_line(TRIPPED)
+
+
+def test_a_halt_is_told_with_its_reason_and_its_end() -> None:
+    assert sentence(TRIPPED, NAMES) == (
+        "the kill switch stopped all contenders (daily_loss) until an operator resumes: equity $96.00"
+    )
+    until = replace(TRIPPED, contender="sma", until=AT)
+    assert "stopped sma (daily_loss) until 2019-02-11 14:30:00" in sentence(until, NAMES)
+    assert dict(details(TRIPPED))["numbers"] == (
+        "opening equity $100.00 · peak $101.00 · drawdown 4.00% · losses in a row 2"
+    )
+
+
+def test_what_a_gate_would_have_done_is_told_with_what_it_measured() -> None:
+    harm = GateReported(9, AT, "sma", Gate.HARM, -0.0002, 0.0, -2.5, 0.25, 60, 99 * SCALE)
+    assert sentence(harm, NAMES) == "sma would have been put under manual approval now, but gates only report"
+    assert dict(details(harm)) == {
+        "measured": "its mean round trip is below -0.0200% with confidence after 60 round trips"
+    }
+    row = replace(harm, gate=Gate.CONSECUTIVE_LOSSES, value=5.0, round_trips=5)
+    assert sentence(row, NAMES) == "sma would have been halted now, but gates only report"
+    by_hand = ModelRolledBack(9, AT, "sma", Gate.SHARPE, 0.2, 0.5, 0.2, 0.45, 20)
+    assert sentence(by_hand, NAMES) == "sma was put under manual approval: rolling sharpe 0.20"
+    assert dict(details(by_hand)) == {"rolling": "Sharpe 0.20 · accuracy 0.45"}
 
 
 def test_programs_get_every_field_in_its_own_unit() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.trending_samples import BARS_A_DAY, trending_samples
-from titanflow.domain.session_settings import ExecutionSettings, SessionSettings
+from titanflow.domain.session_settings import ExecutionSettings, RiskSettings, SessionSettings
 from titanflow.domain.types import SCALE
 from titanflow.errors import InputError
 from titanflow.gateway.catalogue import load_catalogue
@@ -98,7 +98,10 @@ def test_an_observation_is_the_closed_bars_features_and_the_chosen_position(days
 
 def test_a_reward_is_the_price_change_of_what_is_held_less_costs(days: TradingDays) -> None:
     """On paper: bought on the way through the second bar, then held through a third one whose close moves."""
-    costless = SessionSettings(execution=ExecutionSettings(slippage_base=0, slippage_noise=0, impact=0))
+    costless = SessionSettings(
+        risk=RiskSettings(risk_per_trade=SCALE // 10, max_position=SCALE // 10),
+        execution=ExecutionSettings(slippage_base=0, slippage_noise=0, impact=0),
+    )
     market = MarketEnv(days, costless)
     steps = walk(market, 1, [LONG, LONG], episode=0)
     held = market.session.portfolio.quantity("AAPL.XNYS") / SCALE

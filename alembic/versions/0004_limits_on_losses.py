@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
@@ -23,9 +23,7 @@ def downgrade() -> None:
     """Back to one name, without reports; the ledger still has every fact."""
     op.execute("DELETE FROM titanflow.risk_events WHERE event_type = 'gate_report'")
     op.execute("ALTER TABLE titanflow.risk_events DROP CONSTRAINT risk_events_trigger_check")
-    op.execute(
-        "UPDATE titanflow.risk_events SET trigger = 'drawdown' WHERE trigger IN ('daily_loss', 'max_drawdown')"
-    )
+    op.execute("UPDATE titanflow.risk_events SET trigger = 'drawdown' WHERE trigger IN ('daily_loss', 'max_drawdown')")
     _check("trigger", "'drawdown', 'consecutive_losses', 'operator'")
     op.execute("ALTER TABLE titanflow.risk_events DROP CONSTRAINT risk_events_event_type_check")
     _check("event_type", KINDS)
