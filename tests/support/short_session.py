@@ -24,6 +24,16 @@ RULES = Path(__file__).with_name("rules.toml")
 """Contenders that need no trained model."""
 
 
+STRICT = {
+    "gates": "enforce",
+    "loss_counts_from": 0,
+    "loss_streak_cost": 0,
+    "rollback_min_sharpe": 0.5,
+    "rollback_min_accuracy": 0.5,
+}
+"""Limits under which a short session sees halts and held orders."""
+
+
 def write_tape(path: Path, minutes: int = 120) -> Path:
     """The first minutes of the shipped tape, of a few symbols."""
     with gzip.open(sample_tape(), "rt") as lines:
@@ -40,7 +50,9 @@ def settings_of(home: Path, tape: Path, *, topology: str = "fused", speed: Any =
     """Settings to play a tape, with rules alone unless told otherwise; `changes` are sections or plain settings."""
     feed = {"tapes": [tape], "speed": speed, **changes.pop("feed", {})}
     runtime = {"topology": topology, **changes.pop("runtime", {})}
-    return Settings.model_validate({"home": home, "feed": feed, "runtime": runtime, "contenders": RULES, **changes})
+    risk = {**STRICT, **changes.pop("risk", {})}
+    sections = {"feed": feed, "runtime": runtime, "risk": risk}
+    return Settings.model_validate({"home": home, "contenders": RULES, **sections, **changes})
 
 
 def open_fused(url: str, home: Path, tape: Path, session: str | None = None, **changes: Any) -> OpenedRun:
