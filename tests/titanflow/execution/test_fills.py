@@ -126,6 +126,21 @@ def test_a_tick_too_small_for_one_increment_fills_nothing() -> None:
     assert only(at.tick("100", "4"), OrderFilled).quantity == fixed("1")
 
 
+def test_a_print_of_a_fraction_of_a_share_fills_nothing_and_one_and_a_half_fill_one() -> None:
+    at = desk()
+    at.tick("100")
+    at.approve(BUY, "10")
+    assert at.tick("100", "0.25", after=100) == []
+    fill = only(at.tick("100", "1.5"), OrderFilled)
+    assert (fill.quantity, fill.remaining) == (fixed("1"), fixed("9"))
+
+
+def test_a_print_of_a_fraction_of_a_share_still_triggers_a_stop() -> None:
+    at = desk()
+    at.hold("10", "100", stop="95")
+    assert only(at.tick("95", "0.25", after=100), OrderTriggered).price == fixed("95")
+
+
 def test_orders_of_one_contender_share_a_tick_in_the_order_of_submission() -> None:
     at = desk()
     at.tick("100")
