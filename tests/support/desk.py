@@ -19,7 +19,7 @@ from titanflow.domain.events import (
 from titanflow.domain.instruments import FeeSchedule, Instrument, InstrumentKind, TradingCalendar
 from titanflow.domain.portfolio import Portfolio
 from titanflow.domain.session_settings import ContenderSpec, ExecutionSettings, FeedSpec, SessionSettings
-from titanflow.domain.types import KillTrigger, OrderPurpose, OrderType, RiskCommand, Side, fixed
+from titanflow.domain.types import CostModelName, KillTrigger, OrderPurpose, OrderType, RiskCommand, Side, fixed
 from titanflow.execution.executor import Executor
 
 MILLISECOND = 1_000_000
@@ -27,9 +27,11 @@ MINUTE = 60_000 * MILLISECOND
 START = 1_562_000_000 * 1000 * MILLISECOND
 LATENCY = 100 * MILLISECOND
 STILL: dict[str, Any] = {
+    "cost_model": CostModelName.FLAT,
     "slippage_base": 0,
     "slippage_noise": 0,
     "impact": 0,
+    "slippage_allowance": 0,
     "latency_min_nanos": LATENCY,
     "latency_max_nanos": LATENCY,
     "max_concentration": fixed("1"),

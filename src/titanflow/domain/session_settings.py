@@ -5,7 +5,16 @@ Reading them from files, environment and flags, with their ranges, is `titanflow
 
 from msgspec import Struct
 
-from titanflow.domain.types import SCALE, ExecutionMode, GateMode, InstrumentId, Money, Ratio, ResumeMode
+from titanflow.domain.types import (
+    SCALE,
+    CostModelName,
+    ExecutionMode,
+    GateMode,
+    InstrumentId,
+    Money,
+    Ratio,
+    ResumeMode,
+)
 
 Parameter = tuple[str, int | float | str | bool]
 """One named parameter of a strategy."""
@@ -87,11 +96,11 @@ class ExecutionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Largest part of a portfolio's equity in one instrument."""
     allow_short: bool = False
     slippage_base: Ratio = 500_000
-    """Adverse slippage of every market fill as a part of the price (5 basis points)."""
+    """Flat model: adverse slippage of every market fill as a part of the price (5 basis points)."""
     slippage_noise: Ratio = 100_000
-    """Standard deviation of the seeded noise around the base, as a part of the price."""
+    """Flat model: standard deviation of the seeded noise around the base, as a part of the price."""
     impact: Ratio = 1_000_000
-    """Square-root market impact: slippage as a part of the price for an order as large as the tick that fills it."""
+    """Flat model: impact as a part of the price for an order as large as the tick that fills it, by its square root."""
     latency_median_nanos: int = 100_000_000
     latency_sigma: Ratio = 350_000_000
     """Standard deviation of the logarithm of the latency."""
@@ -101,6 +110,18 @@ class ExecutionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """What risk and the last gate set aside for slippage, as a part of the price: sizes leave room for it."""
     participation: Ratio = SCALE
     """Largest part of one tick's size that one order may take; the rest of the order keeps working."""
+    cost_model: CostModelName = CostModelName.SPREAD
+    """Half the instrument's spread and square-root impact, or `slippage_base` and its noise and impact."""
+    spread_prior: Ratio = 200_000
+    """Full spread, as a part of the price, that is believed of an instrument before its tape has shown its own."""
+    quote_age_seconds: int = 60
+    """How old a quote may be to say how wide the spread is."""
+    impact_factor: Ratio = SCALE
+    """Y of the square-root law: the impact of an order of one bar's volume, in volatilities of one bar."""
+    cost_noise: Ratio = 100_000_000
+    """Standard deviation of the noise around half spread and impact, as a part of the two."""
+    borrow_rate: Ratio = 0
+    """What borrowing the shares of a short position costs in a year, as a part of their value."""
 
 
 class LeaderboardSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -81,6 +81,15 @@ class ExecutionMode(StrEnum):
     LIVE = "live"
 
 
+class CostModelName(StrEnum):
+    """How the simulated market makes a fill worse than the price that it met."""
+
+    SPREAD = "spread"
+    """Half the instrument's spread, and impact by the order's part of recent volume."""
+    FLAT = "flat"
+    """A part of the price, and impact by the order's part of the print."""
+
+
 class FillBasis(StrEnum):
     """Which price a fill rests on."""
 

@@ -22,6 +22,7 @@ class Account:
     def take(self, order: WorkingOrder) -> None:
         """An order of this account is submitted: it gets its number."""
         instrument = order.instrument.id
+        order.quantity = order.remaining
         order.number = self.submitted[instrument] = self.submitted.get(instrument, 0) + 1
         self.orders[order.id] = order
 

@@ -1,9 +1,8 @@
 """The executor: approved orders go through the last gate into the paper market, where later prints fill them.
 
-Everything happens in event time. An order enters its book when its OrderSubmitted is read back from the ledger, and a
-stop becomes a market order when its OrderTriggered is, so that no fill rests on a print that stands before its order,
-however far this decider lags. The one exception: on a leg of a bar's path the stop of an entry that fills there works
-on the rest of that same leg.
+Everything happens in event time. An order enters its book when its OrderSubmitted is read back from the ledger, a stop
+becomes a market order when its OrderTriggered is: no fill rests on a print that stands before its order. The exception:
+on a leg of a bar's path the stop of an entry that fills there works on the rest of that leg.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from titanflow.domain.events import (
     ClockAdvanced,
     Event,
     KillSwitchTripped,
+    OffMarketPrintReceived,
     OrderApproved,
     OrderCancelled,
     OrderFilled,
@@ -21,6 +21,7 @@ from titanflow.domain.events import (
     OrderSubmitted,
     OrderTriggered,
     Print,
+    QuoteReceived,
     RiskCommandIssued,
     SessionEnded,
     SessionStarted,
@@ -43,6 +44,8 @@ from titanflow.execution.closing import ClosingPrices
 from titanflow.execution.hours import VenueHours
 from titanflow.execution.market import PaperMarket
 from titanflow.execution.orders import Book, WorkingOrder
+from titanflow.execution.simulation.costs import cost_model
+from titanflow.execution.simulation.tape import Tape
 from titanflow.execution.turn import Turn
 from titanflow.execution.validator import OrderValidator
 
@@ -78,6 +81,10 @@ class Executor:
         """When each of the last prices printed."""
         self.books: dict[InstrumentId, Book] = {}
         """Only instruments in which an order works, so that a print of any other costs one look-up."""
+        self.tapes: dict[InstrumentId, Tape] = {}
+        """What each instrument's prints have shown of its costs."""
+        self.quotes: dict[InstrumentId, QuoteReceived] = {}
+        """The latest of each instrument."""
 
     @property
     def handlers(self) -> Mapping[type[Event], Handler]:
@@ -86,6 +93,8 @@ class Executor:
             SessionStarted: self.on_session_started,
             TickReceived: self.on_tick,
             BarPointReceived: self.on_bar_point,
+            OffMarketPrintReceived: self.on_off_market,
+            QuoteReceived: self.on_quote,
             ClockAdvanced: self.on_clock,
             OrderApproved: self.on_order_approved,
             OrderSubmitted: self.on_order_submitted,
@@ -106,14 +115,17 @@ class Executor:
         self.accounts = {contender.id: Account(started.settings.starting_cash) for contender in started.contenders}
         hours = VenueHours(self.calendars, started.settings.risk.flat_at_close)
         closing = ClosingPrices(self.instruments, hours, self.marks, self.marked_at)
-        self.market = PaperMarket(started.seed, settings, self.accounts, self.marks, self.books, hours, closing)
-        allowance = self.market.slippage.allowance
-        self.validator = OrderValidator(settings, self.instruments, self.accounts, self.marks, allowance)
+        bars = dict(started.feed.bars)
+        self.tapes.update((each, Tape(bars.get(each, 0))) for each in self.instruments)
+        costs = cost_model(started.seed, settings, self.tapes, self.quotes)
+        self.market = PaperMarket(started.seed, settings, self.accounts, self.marks, self.books, hours, closing, costs)
+        self.validator = OrderValidator(settings, self.instruments, self.accounts, self.marks)
         return NOTHING
 
     def on_tick(self, seq: int, tick: TickReceived) -> Decisions:
         """Mark the instrument, and let the trade meet its working orders if it concerns any."""
         instrument, price, at = tick.instrument, tick.price, tick.at
+        self.tapes[instrument].add(tick)
         book = self.books.get(instrument)
         if book is None or (book.floor < price < book.ceiling and at < book.due):
             self.marks[instrument], self.marked_at[instrument] = price, at
@@ -123,12 +135,23 @@ class Executor:
     def on_bar_point(self, seq: int, point: BarPointReceived) -> Decisions:
         """The same for the leg of a bar's path that ends here: all the prices between its two ends count."""
         instrument, price, start, at = point.instrument, point.price, point.from_price, point.at
+        self.tapes[instrument].add_point(point)
         book = self.books.get(instrument)
         low, high = (start, price) if start < price else (price, start)
         if book is None or (book.floor < low and high < book.ceiling and at < book.due):
             self.marks[instrument], self.marked_at[instrument] = price, at
             return NOTHING
         return self._meet(seq, point, book)
+
+    def on_off_market(self, seq: int, off_market: OffMarketPrintReceived) -> Decisions:
+        """It is volume, and nothing else."""
+        self.tapes[off_market.instrument].add_volume(off_market)
+        return NOTHING
+
+    def on_quote(self, seq: int, quote: QuoteReceived) -> Decisions:
+        """Note how wide the market is."""
+        self.quotes[quote.instrument] = quote
+        return NOTHING
 
     def on_clock(self, seq: int, clock: ClockAdvanced) -> Decisions:
         """End the day of orders whose venue has closed."""

@@ -28,11 +28,11 @@ from titanflow.execution.account import Account
 from titanflow.execution.closing import ClosingPrices
 from titanflow.execution.hours import VenueHours
 from titanflow.execution.orders import BEYOND, Book, WorkingOrder
+from titanflow.execution.simulation.costs import CostModel
 from titanflow.execution.simulation.fees import commission, count
 from titanflow.execution.simulation.latency import LatencyModel
-from titanflow.execution.simulation.matching import executable_size, fill_price, reached
-from titanflow.execution.simulation.path import Meeting, meeting
-from titanflow.execution.simulation.slippage import SlippageModel
+from titanflow.execution.simulation.matching import Meeting, executable_size, fill_price, reached
+from titanflow.execution.simulation.path import meeting
 from titanflow.execution.turn import Trade, Turn
 
 Taken = dict[ContenderId, Quantity]
@@ -51,6 +51,7 @@ class PaperMarket:
         books: dict[InstrumentId, Book],
         hours: VenueHours,
         closing: ClosingPrices,
+        costs: CostModel,
     ) -> None:
         self.participation = settings.participation
         self.accounts = accounts
@@ -59,7 +60,7 @@ class PaperMarket:
         self.hours = hours
         self.closing = closing
         self.latency = LatencyModel(seed, settings)
-        self.slippage = SlippageModel(seed, settings)
+        self.costs = costs
         self.next_end: Nanos = 0
         """No venue closes and no order's day ends before this."""
 
@@ -166,7 +167,7 @@ class PaperMarket:
         quantity = min(self._wanted(order), offered - before)
         if quantity <= 0:
             return []
-        price, costs = fill_price(order, met, where.price, quantity, self.slippage)
+        price, costs = fill_price(order, met, where, quantity, self.costs)
         fee = commission(order, price, quantity)
         if not self._affordable(order, notional(price, quantity) + fee):
             self.cancel(turn, (order,), DenialCode.BUYING_POWER)

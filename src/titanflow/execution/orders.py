@@ -57,6 +57,8 @@ class WorkingOrder(Struct, kw_only=True, eq=False):
     crossed: Nanos = -1
     """Opening time of the bar whose path crossed its limit: for the rest of that bar it trades at its own price."""
     working: bool = True
+    quantity: Quantity = 0
+    """What was submitted; `remaining` of it is not yet filled."""
     number: int = 0
     """Counts the contender's submitted orders in this instrument, protective stops included, from 1."""
 

@@ -15,7 +15,6 @@ from titanflow.domain.types import (
     OrderPurpose,
     OrderType,
     Price,
-    Ratio,
     Side,
     notional,
     ratio_of,
@@ -56,14 +55,12 @@ class OrderValidator:
         instruments: Mapping[InstrumentId, Instrument],
         accounts: Mapping[ContenderId, Account],
         marks: Mapping[InstrumentId, Price],
-        allowance: Ratio,
     ) -> None:
-        """Accounts and marks (last prices) are the executor's own tables; `allowance` is slippage to reckon with."""
+        """Accounts and marks (last prices) are the executor's own tables."""
         self.settings = settings
         self.instruments = instruments
         self.accounts = accounts
         self.marks = marks
-        self.allowance = allowance
         self.seen: set[OrderId] = set()
         self.session_ended = False
         self.checks: tuple[Callable[[Request], Refusal | None], ...] = (
@@ -112,7 +109,7 @@ class OrderValidator:
         """What a unit may cost at worst: the reference price, with slippage unless a limit forbids it."""
         reference = self.reference_price(order)
         slips = order.order_type is not OrderType.LIMIT
-        return scaled(reference * (SCALE + self.allowance), SCALE) if slips else reference
+        return scaled(reference * (SCALE + self.settings.slippage_allowance), SCALE) if slips else reference
 
     def _tradable(self, request: Request) -> Refusal | None:
         if request.instrument.tradable:

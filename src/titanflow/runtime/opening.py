@@ -20,7 +20,7 @@ from titanflow.domain.session_settings import (
     RiskSettings,
     SessionSettings,
 )
-from titanflow.domain.types import ExecutionMode, GateMode, ResumeMode, fixed
+from titanflow.domain.types import CostModelName, ExecutionMode, GateMode, ResumeMode, fixed
 from titanflow.errors import SessionStateError
 from titanflow.gateway.feed import Feed
 from titanflow.gateway.lifecycle import OPENING
@@ -116,6 +116,13 @@ def _execution(section: ExecutionSection, *, allow_short: bool) -> ExecutionSett
         max_order_value=fixed(section.max_order_value),
         max_concentration=fixed(section.max_concentration),
         allow_short=allow_short,
+        cost_model=CostModelName(section.cost_model),
+        spread_prior=fixed(section.spread_prior),
+        quote_age_seconds=section.quote_age_seconds,
+        impact_factor=fixed(section.impact_factor),
+        cost_noise=fixed(section.cost_noise),
+        slippage_allowance=fixed(section.slippage_allowance),
+        borrow_rate=fixed(section.borrow_rate),
         slippage_base=fixed(section.slippage_base),
         slippage_noise=fixed(section.slippage_noise),
         impact=fixed(section.impact),
@@ -124,5 +131,4 @@ def _execution(section: ExecutionSection, *, allow_short: bool) -> ExecutionSett
         latency_min_nanos=int(section.latency_min_ms * _MILLISECOND),
         latency_max_nanos=int(section.latency_max_ms * _MILLISECOND),
         participation=fixed(section.participation),
-        slippage_allowance=fixed(section.slippage_allowance),
     )

@@ -133,9 +133,28 @@ class ExecutionSection(Section):
     mode: Literal["paper"] = Field("paper", description="paper is the only mode of this release")
     max_order_value: Dollars = Field(Decimal(50_000), description="dollars an order")
     max_concentration: Fraction = Field(Decimal("0.20"), description="one instrument's part of a portfolio's equity")
-    slippage_base: Fraction = Field(Decimal("0.0005"), description="part of the price")
-    slippage_noise: Fraction = Field(Decimal("0.0001"), description="standard deviation, part of the price")
-    impact: Fraction = Field(Decimal("0.001"), description="slippage of an order as large as its tick")
+    cost_model: Literal["spread", "flat"] = Field(
+        "spread", description="costs of the instrument's spread and of the order's impact, or a part of the price"
+    )
+    spread_prior: Fraction = Field(
+        Decimal("0.0002"), description="full spread, part of the price, until the tape has shown it"
+    )
+    quote_age_seconds: Annotated[int, Field(ge=0, le=86_400)] = Field(
+        60, description="an older quote does not say how wide the spread is"
+    )
+    impact_factor: Annotated[Decimal, Field(ge=0, le=100)] = Field(
+        Decimal(1), description="Y of the square-root law of impact"
+    )
+    cost_noise: Fraction = Field(Decimal("0.1"), description="standard deviation, part of half spread and impact")
+    slippage_base: Fraction = Field(Decimal("0.0005"), description="flat: part of the price")
+    slippage_noise: Fraction = Field(Decimal("0.0001"), description="flat: standard deviation, part of the price")
+    impact: Fraction = Field(Decimal("0.001"), description="flat: slippage of an order as large as its tick")
+    slippage_allowance: Fraction = Field(
+        Decimal("0.005"), description="part of the price that sizes and the last gate leave for slippage"
+    )
+    borrow_rate: Annotated[Decimal, Field(ge=0, le=10)] = Field(
+        Decimal(0), description="a year's cost of borrowing for a short position, part of its value"
+    )
     latency_median_ms: Annotated[Decimal, Field(ge=0, le=10_000)] = Field(
         Decimal(100), description="median of the simulated latency"
     )
@@ -144,10 +163,15 @@ class ExecutionSection(Section):
     )
     latency_min_ms: Annotated[Decimal, Field(ge=0, le=10_000)] = Field(Decimal(5), description="shortest latency")
     latency_max_ms: Annotated[Decimal, Field(ge=0, le=60_000)] = Field(Decimal(2000), description="longest latency")
-    slippage_allowance: Fraction = Field(
-        Decimal("0.005"), description="part of the price that sizes leave free for slippage"
-    )
     participation: Annotated[Decimal, Field(gt=0, le=1)] = Field(Decimal(1), description="part of a tick's size")
+
+    @model_validator(mode="after")
+    def _flat_costs_are_asked_for(self) -> Self:
+        if self.cost_model != "flat":
+            for name in ("slippage_base", "slippage_noise", "impact"):
+                if getattr(self, name) != ExecutionSection.model_fields[name].default:
+                    raise ValueError(f"execution.{name} counts only with execution.cost_model flat, which is not set")
+        return self
 
     @model_validator(mode="after")
     def _latency_in_order(self) -> Self:

@@ -150,9 +150,9 @@ def test_buying_power_is_the_cash_that_no_working_order_speaks_for() -> None:
 
 
 def test_buying_power_allows_for_slippage_and_fees() -> None:
-    # 5 bps base + 3 * 1 bp noise + 10 bps impact: 100.18 a share at worst, and a fee of 1.
+    # An allowance of 18 bps: 100.18 a share at worst, and a fee of 1.
     paying = replace(AAPL, fees=FeeSchedule(minimum=fixed("1")))
-    slippery = {"slippage_base": fixed("0.0005"), "slippage_noise": fixed("0.0001"), "impact": fixed("0.001")}
+    slippery = {"slippage_allowance": fixed("0.0018")}
     for cash, passes in (("1002.8", True), ("1002.79", False)):
         at = Desk(session_started({**slippery, "max_concentration": fixed("2")}, cash=cash, instruments=[paying]))
         at.tick("100")

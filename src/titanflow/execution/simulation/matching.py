@@ -6,17 +6,17 @@ which they meet it. A limit order fills at the first touch: no queue of other tr
 
 from typing import NamedTuple
 
-from titanflow.domain.events import BarPointReceived, Context, Print
-from titanflow.domain.types import SCALE, OrderType, Price, Quantity, Ratio, Side, floor_to
+from titanflow.domain.events import BarPointReceived, Print
+from titanflow.domain.types import SCALE, Nanos, OrderType, Price, Quantity, Ratio, Side, floor_to
 from titanflow.execution.orders import WorkingOrder
-from titanflow.execution.simulation.slippage import SlippageModel, slipped
+from titanflow.execution.simulation.costs import CostModel, Fill, Priced
 
 
-class FillPrice(NamedTuple):
-    """The price of a fill, and by name what made it worse than the market's."""
+class Meeting(NamedTuple):
+    """An order meets the market: when, and at which price before costs."""
 
+    at: Nanos
     price: Price
-    costs: Context
 
 
 def reached(order: WorkingOrder, price: Price) -> bool:
@@ -29,16 +29,16 @@ def executable_size(size: Quantity, participation: Ratio, increment: Quantity) -
     return floor_to(size * participation // SCALE, increment)
 
 
-def fill_price(
-    order: WorkingOrder, met: Print, reference: Price, quantity: Quantity, slippage: SlippageModel
-) -> FillPrice:
-    """The market's price `reference` made worse by what trading costs: the one place where costs are asked for.
+def fill_price(order: WorkingOrder, met: Print, where: Meeting, quantity: Quantity, costs: CostModel) -> Priced:
+    """The market's price where it is met, made worse by what trading costs: the one place where costs are asked for.
 
     `met` is the print that fills: the trade itself, or the point in which a bar's leg ends.
     """
-    ratio = slippage.ratio(order.draw_key, order.fills, quantity, met.size)
-    price = slipped(reference, order.side, ratio, order.instrument.price_increment)
-    return FillPrice(_within(order, met, price), ())
+    price, parts = costs.priced(Fill(order, where.at, where.price, quantity, met.size))
+    within = _within(order, met, price)
+    if within != price:
+        parts = (*parts, ("limited", (within - price) * order.side.sign))
+    return Priced(within, parts)
 
 
 def _within(order: WorkingOrder, met: Print, price: Price) -> Price:

@@ -3,19 +3,10 @@
 Where an order meets a leg of it, and at which price before costs. Whole numbers throughout, so every machine agrees.
 """
 
-from typing import NamedTuple
-
 from titanflow.domain.events import BarPointReceived
 from titanflow.domain.types import Nanos, OrderType, Price, scaled
 from titanflow.execution.orders import WorkingOrder
-from titanflow.execution.simulation.matching import reached
-
-
-class Meeting(NamedTuple):
-    """An order meets the market: when, and at which price before costs."""
-
-    at: Nanos
-    price: Price
+from titanflow.execution.simulation.matching import Meeting, reached
 
 
 def price_on(leg: BarPointReceived, at: Nanos) -> Price:

@@ -25,14 +25,13 @@ class SlippageModel:
 
     def ratio(self, key: str, fill: int, quantity: Quantity, tick_size: Quantity) -> Ratio:
         """Slippage of the order's `fill`-th fill (from 0), of `quantity` against a tick of `tick_size`."""
-        z = standard_normal(random_bits(self.seed, f"slippage|{key}", fill))
-        root = isqrt(quantity * SCALE * SCALE // tick_size)
-        return max(0, self.base + portion(self.noise, z) + portion(self.impact, root))
+        return sum(self.parts(key, fill, quantity, tick_size))
 
-    @property
-    def allowance(self) -> Ratio:
-        """What a market order should expect at worst: base, three deviations of noise, impact of a whole tick."""
-        return self.base + 3 * self.noise + self.impact
+    def parts(self, key: str, fill: int, quantity: Quantity, tick_size: Quantity) -> tuple[Ratio, Ratio, Ratio]:
+        """Base, noise and impact of the same; the noise never takes away more than the other two give."""
+        z = standard_normal(random_bits(self.seed, f"slippage|{key}", fill))
+        impact = portion(self.impact, isqrt(quantity * SCALE * SCALE // tick_size))
+        return self.base, max(portion(self.noise, z), -self.base - impact), impact
 
 
 def slipped(price: Price, side: Side, ratio: Ratio, increment: Price) -> Price:

@@ -54,7 +54,8 @@ class MarketEnv(Env[Observation, np.int64]):
         self._day = self.days.day(self._episode)
         self._bar = 0
         self._stance = FLAT
-        self.session = PaperSession(self._day.instrument, self.settings, draws, self._day.points[0][0].at)
+        opens, bar_seconds = self._day.points[0][0].at, self.days.samples.bar_seconds
+        self.session = PaperSession(self._day.instrument, self.settings, draws, opens, bar_seconds)
         self.session.play(self._day.points[0])
         self._equity = self.session.equity
         return self._observe(), {"equity": self._equity}

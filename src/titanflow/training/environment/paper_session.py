@@ -36,8 +36,13 @@ def without_breakers(settings: SessionSettings) -> SessionSettings:
 class PaperSession:
     """A fresh account that is told ticks and wishes, in order of time, and can be valued at any moment."""
 
-    def __init__(self, instrument: Instrument, settings: SessionSettings, seed: int, at: Nanos) -> None:
-        """`seed` draws latency and slippage. The venue counts as open: whoever trades here ends its own days."""
+    def __init__(
+        self, instrument: Instrument, settings: SessionSettings, seed: int, at: Nanos, bar_seconds: int
+    ) -> None:
+        """`seed` draws latency and slippage. The venue counts as open: whoever trades here ends its own days.
+
+        `bar_seconds` is the length of the bars whose points will be played.
+        """
         self.instrument = instrument
         self._guardian = RiskGuardian()
         tables = [decider.handlers for decider in (self._guardian, Executor())]
@@ -46,7 +51,7 @@ class PaperSession:
             kind: tuple(table[kind] for table in tables if kind in table) for kind in kinds
         }
         self._seq = 0
-        self._tell(_opening(instrument, settings, seed, at))
+        self._tell(_opening(instrument, settings, seed, at, bar_seconds))
 
     @property
     def portfolio(self) -> Portfolio:
@@ -93,7 +98,9 @@ class PaperSession:
                     queue.extend(decided)
 
 
-def _opening(instrument: Instrument, settings: SessionSettings, seed: int, at: Nanos) -> SessionStarted:
+def _opening(
+    instrument: Instrument, settings: SessionSettings, seed: int, at: Nanos, bar_seconds: int
+) -> SessionStarted:
     return SessionStarted(
         at=at,
         identity=AGENT,
@@ -102,6 +109,6 @@ def _opening(instrument: Instrument, settings: SessionSettings, seed: int, at: N
         instruments=(instrument,),
         calendars=(TradingCalendar(instrument.calendar, always_open=True, sessions=()),),
         contenders=(ContenderSpec(AGENT, AGENT, "agent", (), (instrument.id,), 0, ""),),
-        feed=FeedSpec("", "", ""),
+        feed=FeedSpec("", "", "", ((instrument.id, bar_seconds),)),
         code_version="",
     )

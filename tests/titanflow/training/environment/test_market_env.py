@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from support.trending_samples import BARS_A_DAY, trending_samples
 from titanflow.domain.session_settings import ExecutionSettings, RiskSettings, SessionSettings
-from titanflow.domain.types import SCALE
+from titanflow.domain.types import SCALE, CostModelName
 from titanflow.errors import InputError
 from titanflow.gateway.catalogue import load_catalogue
 from titanflow.training.environment.market_env import BASIS_POINTS, FLAT, LONG, MarketEnv
@@ -63,7 +63,7 @@ def test_another_seed_draws_another_day(days: TradingDays) -> None:
 
 
 def test_another_seed_draws_other_fills_of_the_same_day(days: TradingDays) -> None:
-    curves = {str(walk(MarketEnv(days), seed, [LONG] * 10, episode=0)) for seed in range(10)}
+    curves = {str(walk(MarketEnv(days), seed, [LONG, FLAT] * 10, episode=0)) for seed in range(10)}
     assert len(curves) > 1
 
 
@@ -100,7 +100,7 @@ def test_a_reward_is_the_price_change_of_what_is_held_less_costs(days: TradingDa
     """On paper: bought on the way through the second bar, then held through a third one whose close moves."""
     costless = SessionSettings(
         risk=RiskSettings(risk_per_trade=SCALE // 10, max_position=SCALE // 10),
-        execution=ExecutionSettings(slippage_base=0, slippage_noise=0, impact=0),
+        execution=ExecutionSettings(cost_model=CostModelName.FLAT, slippage_base=0, slippage_noise=0, impact=0),
     )
     market = MarketEnv(days, costless)
     steps = walk(market, 1, [LONG, LONG], episode=0)
@@ -114,8 +114,8 @@ def test_trading_to_and_fro_costs_more_than_it_can_earn_without_a_trend() -> Non
     days = days_of(trending_samples(2, drift=0.0))
     market = MarketEnv(days)
     churned = sum(reward for _, reward, _, _ in walk(market, 1, [LONG, FLAT] * BARS_A_DAY, episode=0))
-    # 29 round trips of a tenth of the equity. No fill leaves its bar's range, and these bars are narrow: a round trip
-    # costs at least two increments of a cent on a price of 100 (two basis points), less what the bars rose meanwhile.
+    # 29 round trips of a tenth of the equity, each the two basis points of the spread that is believed of a new share,
+    # and impact; no fill leaves its bar's range.
     assert churned < -29 * 2 / 10
 
 

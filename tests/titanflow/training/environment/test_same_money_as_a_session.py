@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import ClassVar
 
+import msgspec
 import numpy as np
 import pytest
 import redis
@@ -35,8 +36,10 @@ from titanflow.training.environment.trading_days import Day, TradingDays
 from titanflow.training.samples import Samples
 
 NAME = "AAPL.XNYS"
-# Ids differ between the two, and noise is drawn by id: so noise is off. Everything else costs what it costs.
-SETTINGS = SessionSettings(execution=ExecutionSettings(slippage_noise=0, latency_sigma=0))
+# Contenders and seeds differ between the two, and chance is drawn by them: so noise is off, and prices are so fine that
+# none is rounded by chance. Everything else costs what it costs.
+SETTINGS = SessionSettings(execution=ExecutionSettings(cost_noise=0, latency_sigma=0))
+INSTRUMENTS = {each.id: msgspec.structs.replace(each, price_increment=1) for each in load_catalogue().all()}
 
 
 class Scripted(Strategy):
@@ -120,7 +123,7 @@ def test_the_environments_money_is_the_sessions_money(
     redis_url: str, session_id: str, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     samples = with_live_ranges(trending_samples(2, seed=seed))
-    days = TradingDays(samples, samples.usable(1), {each.id: each for each in load_catalogue().all()})
+    days = TradingDays(samples, samples.usable(1), INSTRUMENTS)
     market = MarketEnv(days, SETTINGS)
     episode = days.episodes[0]
     # The session knows no range before its fifteenth bar: both deny what is wished until then.
