@@ -204,6 +204,7 @@ class House:
         "ranges",
         "risk",
         "switch",
+        "tape_bars",
         "trailing",
     )
 
@@ -217,6 +218,8 @@ class House:
         self.ended = False
         self.instruments: dict[InstrumentId, Instrument] = {each.id: each for each in started.instruments}
         self.calendars: dict[str, TradingCalendar] = {each.id: each for each in started.calendars}
+        self.tape_bars: dict[InstrumentId, int] = dict(started.feed.bars)
+        """Seconds of the bars in which the source gives an instrument."""
         self.books: dict[ContenderId, Book] = {
             each.id: Book(each, started, self._openings_of(each)) for each in started.contenders
         }

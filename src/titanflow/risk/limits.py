@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from titanflow.domain.events import SignalGenerated
-from titanflow.domain.types import NANOS_PER_SECOND, DenialCode, Nanos, OrderType, Side
+from titanflow.domain.types import NANOS_PER_DAY, NANOS_PER_SECOND, DenialCode, Nanos, OrderType, Side
 from titanflow.risk.books import Book, House
 from titanflow.risk.session_hours import entry_denial
 from titanflow.risk.verdicts import Denial
 
+SECONDS_PER_DAY = NANOS_PER_DAY // NANOS_PER_SECOND
 RATE_WINDOW_NANOS = 60 * NANOS_PER_SECOND
 """Length of the rolling window in which entries are counted."""
 
@@ -78,7 +79,9 @@ def _confidence(entry: EntryRequest) -> Denial | None:
 
 
 def _session_hours(entry: EntryRequest) -> Denial | None:
-    return entry_denial(entry.house.calendar_of(entry.signal.instrument), entry.at, entry.house.risk)
+    house, instrument = entry.house, entry.signal.instrument
+    seconds = max(entry.book.bar_seconds, house.tape_bars.get(instrument, 0))
+    return entry_denial(house.calendar_of(instrument), entry.at, house.risk, daily=seconds >= SECONDS_PER_DAY)
 
 
 def _price(entry: EntryRequest) -> Denial | None:

@@ -8,14 +8,21 @@ from titanflow.domain.types import NANOS_PER_SECOND, DenialCode, Nanos
 from titanflow.risk.verdicts import Denial
 
 
-def entry_denial(calendar: TradingCalendar | None, at: Nanos, settings: RiskSettings) -> Denial | None:
-    """Why no position may be entered at `at`; None where it may. An unknown calendar counts as closed."""
+def entry_denial(
+    calendar: TradingCalendar | None, at: Nanos, settings: RiskSettings, *, daily: bool = False
+) -> Denial | None:
+    """Why no position may be entered at `at`; None where it may. An unknown calendar counts as closed.
+
+    `daily`: who asks decides on bars of a day or longer, which close with their venue: the order is for the next open.
+    """
     if calendar is None:
         return Denial(DenialCode.OUTSIDE_SESSION, (("calendar", "unknown"),))
     if calendar.always_open:
         return None
     session = calendar.session_at(at)
     if session is None:
+        if daily and calendar.next_close(at) is not None and not settings.no_entry_after_open_seconds:
+            return None
         return Denial(DenialCode.OUTSIDE_SESSION, (("at", at),))
     opens, closes = session
     first = opens + settings.no_entry_after_open_seconds * NANOS_PER_SECOND

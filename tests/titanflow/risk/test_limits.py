@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.risk_driver import AAPL, CALENDARS, CLOSE, COIN, OPEN, SECOND, VIX, Driver, limits
+from support.risk_driver import AAPL, CALENDARS, CLOSE, COIN, DAY, OPEN, SECOND, VIX, Driver, limits
 from titanflow.domain.events import OrderApproved, OrderDenied
 from titanflow.domain.types import SCALE, DenialCode, OperatorAction, OrderPurpose, OrderType, Side, fixed
 
@@ -167,6 +167,22 @@ def test_no_entry_before_the_open_nor_after_the_close() -> None:
         session = Driver(at=at)
         session.tick("100")
         assert code_of(session.signal(Side.BUY)) is DenialCode.OUTSIDE_SESSION
+
+
+@pytest.mark.parametrize("at", [CLOSE, CLOSE + 3600 * SECOND])
+def test_a_contender_on_daily_bars_enters_at_the_next_open(at: int) -> None:
+    session = Driver(at=at, bars=((AAPL, 86_400),))
+    session.tick("100")
+    assert session.buy().quantity
+    late = Driver(at=at, bars=((AAPL, 86_400),), risk=limits(no_entry_after_open_seconds=60))
+    late.tick("100")
+    assert code_of(late.signal(Side.BUY)) is DenialCode.OUTSIDE_SESSION
+
+
+def test_no_contender_enters_where_no_further_session_is_known() -> None:
+    session = Driver(at=CLOSE + 2 * DAY, bars=((AAPL, 86_400),))
+    session.tick("100")
+    assert code_of(session.signal(Side.BUY)) is DenialCode.OUTSIDE_SESSION
 
 
 def test_the_last_minutes_take_no_entry_to_the_nanosecond() -> None:
