@@ -12,7 +12,7 @@ from zlib import crc32
 import msgspec
 
 from eventstore.codec import Codec, join, split
-from eventstore.errors import BrokenLedgerError, CorruptEntryError, LedgerGapError, ProblemKind
+from eventstore.errors import BrokenLedgerError, CorruptEntryError, ForeignEntryError, LedgerGapError, ProblemKind
 
 E = TypeVar("E")
 Entry = list[Any]
@@ -20,6 +20,7 @@ Entry = list[Any]
 
 # One packed header rather than a field for each number: entries of one event travel and unpack a third faster.
 _HEADER = struct.Struct("<IIQ")
+_FIELDS = [b"h", b"p"]
 
 
 class Block(msgspec.Struct, Generic[E], frozen=True, gc=False):
@@ -79,6 +80,7 @@ def unpack(entries: list[Entry], expected: int, codec: Codec[E]) -> Page[E]:
 def unpack_one(entry: Entry, expected: int, codec: Codec[E]) -> Block[E]:
     """The block of one entry; raises the BrokenLedgerError that says what is wrong with it."""
     first = first_seq(entry, expected)
+    _check_fields(entry, expected)
     if first != expected:
         raise LedgerGapError(expected, first)
     count, checksum, recorded_at, payload = _stored(entry, first)
@@ -91,11 +93,19 @@ def unpack_one(entry: Entry, expected: int, codec: Codec[E]) -> Block[E]:
 
 
 def first_seq(entry: Entry, expected: int) -> int:
-    """The seq in an entry's id; CorruptEntryError at `expected` if it is not an id that an append gives."""
+    """The seq in an entry's id; ForeignEntryError at `expected` if it is not an id that an append gives."""
     seq, _, part = entry[0].partition(b"-")
     if part != b"0" or not seq.isdigit():
-        raise CorruptEntryError(expected, f"entry {entry[0].decode()} was not made by an append", ProblemKind.MALFORMED)
+        raise ForeignEntryError(expected, f"entry {entry[0].decode()} has an id that no append gives")
     return int(seq)
+
+
+def _check_fields(entry: Entry, expected: int) -> None:
+    """An append writes two fields, in this order; ForeignEntryError at `expected` where others stand."""
+    names = entry[1][::2] if entry[1] else []
+    if names != _FIELDS:
+        told = ", ".join(name.decode(errors="replace") for name in names)[:80]
+        raise ForeignEntryError(expected, f"entry {entry[0].decode()} has the fields {told!r}, not those of an append")
 
 
 def _unpack_all(entries: list[Entry], expected: int, codec: Codec[E]) -> list[Block[E]]:

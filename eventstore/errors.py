@@ -45,6 +45,7 @@ class ProblemKind(StrEnum):
     COUNT = "count mismatch"
     UNDECODABLE = "undecodable"
     UNKNOWN_EVENT = "unknown event"
+    FOREIGN = "foreign entry"
 
 
 class BrokenLedgerError(LedgerError):
@@ -70,6 +71,14 @@ class LedgerGapError(BrokenLedgerError):
         super().__init__(ProblemKind.DUPLICATE if again else ProblemKind.GAP, expected, text)
         self.expected = expected
         self.found = found
+
+
+class ForeignEntryError(BrokenLedgerError):
+    """Something stands in the ledger's stream, or keeps others out of it, that no append has written."""
+
+    def __init__(self, seq: int, detail: str) -> None:
+        told = f"somebody else wrote into the ledger's stream, at seq {seq}: {detail}"
+        super().__init__(ProblemKind.FOREIGN, seq, told)
 
 
 class CorruptEntryError(BrokenLedgerError):

@@ -5,7 +5,7 @@ import math
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from zlib import crc32
 
 import redis
@@ -14,7 +14,15 @@ from eventstore.append import APPEND, Move, advancing
 from eventstore.blocks import Block, Entry, first_seq, header, unpack, unpack_one, within
 from eventstore.codec import Codec, body
 from eventstore.dead_letters import DeadLetters
-from eventstore.errors import BrokenLedgerError, FencedError, LedgerGapError, LedgerLostError, ProblemKind
+from eventstore.errors import (
+    BrokenLedgerError,
+    FencedError,
+    ForeignEntryError,
+    LedgerError,
+    LedgerGapError,
+    LedgerLostError,
+    ProblemKind,
+)
 from eventstore.keys import session_key
 from eventstore.wire import PATIENCE_S, Wire
 
@@ -28,6 +36,8 @@ _MAX_PAGE_BLOCKS = 1_000
 _PAGE_EVENTS = 5_000
 # A blocked reader looks up so often whether the server still holds what it has read; well below the socket's timeout.
 _LONGEST_BLOCK_S = 2.0
+# What the server says where the next id is not larger than the stream's last one.
+_IN_THE_WAY = ("XADD is equal or smaller", "exhausted the last possible ID")
 
 
 class Problem(NamedTuple):
@@ -82,7 +92,8 @@ class Ledger(Generic[E]):
 
         No events: only the checkpoints move and the range is empty. Asking again after a lost reply (same writer,
         events and moves) writes nothing and returns the same seqs. Raises FencedError if a checkpoint is not where a
-        move expects it, ValueError for moves that would not fence or more than MAX_EVENTS_A_BLOCK events.
+        move expects it, ForeignEntryError where somebody else's entry stands in the way, ValueError for moves that
+        would not fence or more than MAX_EVENTS_A_BLOCK events.
         """
         receipt_of = advancing(moves)
         count = len(events)
@@ -92,7 +103,7 @@ class Ledger(Generic[E]):
         head = header(count, time.time_ns(), payload)
         positions = [part for move in moves for part in move]
         identity = f"{self.writer} {count} {crc32(payload)} {positions}"
-        reply = APPEND(self._wire, self._append_keys, identity, receipt_of, count, head, payload, *positions)
+        reply = self._call_append(identity, receipt_of, count, head, payload, *positions)
         if isinstance(reply, list):
             stale = moves[reply[0]]
             raise FencedError(stale.name, stale.expected, int(reply[1]))
@@ -113,13 +124,18 @@ class Ledger(Generic[E]):
         expected = first_seq(held, first) if held else 1
         start = f"{expected}-0" if held else "-"
         stop = "+" if last is None else f"{last}-0"
-        promised, limit = 0, _FIRST_PAGE_BLOCKS
+        promised, limit, numbered = 0, _FIRST_PAGE_BLOCKS, 0
         while last is None or expected <= last:
             entries = self._wire.call("XRANGE", self._ledger, start, stop, "COUNT", limit)
             blocks, problem = unpack(entries, expected, self._codec)
-            yield from within(blocks, first, last)
+            if blocks and blocks[-1].last > numbered:
+                numbered = self.last_seq()
+            known = [block for block in blocks if block.last <= numbered]
+            yield from within(known, first, last)
+            if len(known) < len(blocks):
+                raise self._never_numbered(blocks[len(known)], numbered)
             if problem:
-                raise problem
+                raise self._named(problem)
             at_the_end = len(entries) < limit
             if blocks:
                 start = f"({blocks[-1].first}-0"
@@ -180,13 +196,52 @@ class Ledger(Generic[E]):
         try:
             for block in self.read():
                 events, blocks, size = events + len(block.events), blocks + 1, size + len(block.payload)
+            self._check_last_id(events)
         except BrokenLedgerError as error:
             return LedgerReport(events, blocks, size, Problem(error.kind, error.seq, str(error)))
         return LedgerReport(events, blocks, size, None)
 
+    def last_id(self) -> str:
+        """The largest id that the stream ever had, as the server keeps it; the next entry's must be larger."""
+        reply = self._wire.call("XINFO", "STREAM", self._ledger) if self._wire.call("EXISTS", self._ledger) else []
+        fields = dict(zip(reply[::2], reply[1::2], strict=True))
+        made: bytes = fields.get(b"last-generated-id", b"0-0")
+        return made.decode()
+
     def close(self) -> None:
         """Lets go of the connection; a later call opens it again."""
         self._wire.close()
+
+    def _call_append(self, *arguments: str | bytes | int) -> Any:
+        try:
+            return APPEND(self._wire, self._append_keys, *arguments)
+        except redis.ResponseError as error:
+            if any(words in str(error) for words in _IN_THE_WAY):
+                self._check_last_id(self.last_seq())
+            raise
+
+    def _check_last_id(self, last: int) -> None:
+        """Raises ForeignEntryError where the stream's last id leaves no room for the event after seq `last`."""
+        made = self.last_id()
+        if int(made.partition("-")[0]) > last:
+            raise ForeignEntryError(
+                last + 1, f"its last id is {made}, and the last event is {last}, so that nothing can be appended"
+            )
+
+    def _never_numbered(self, block: Block[E], numbered: int) -> LedgerError:
+        """What to say of a block behind the last seq that was given: forged, if it is not the server that lost both."""
+        held = self._entry_at(block.first)
+        if held and held[0] == b"%d-0" % block.first and self.last_seq() == numbered:
+            return ForeignEntryError(block.first, f"its entry stands there, but the last event is {numbered}")
+        return self._lost(block.last, numbered)
+
+    def _named(self, problem: BrokenLedgerError) -> BrokenLedgerError:
+        """A gap before an entry that was never numbered is none: the entry is somebody else's."""
+        if isinstance(problem, LedgerGapError) and problem.found is not None and problem.found > problem.expected:
+            last = self.last_seq()
+            if problem.found > last:
+                return ForeignEntryError(problem.expected, f"entry {problem.found}-0 is beyond the last event, {last}")
+        return problem
 
     def _rest_of_block(self, after: int) -> Block[E] | None:
         """Anchors the reader at `after`: what is left of the block that holds it; nothing to do where it is known."""
@@ -233,7 +288,7 @@ class Ledger(Generic[E]):
         """The sound blocks in front; what is wrong behind them is raised when the reader comes back for it."""
         blocks, problem = unpack(entries, after + 1, self._codec)
         if problem and not blocks:
-            raise problem
+            raise self._named(problem)
         self._anchor = blocks[-1]
         self._tail_limit = _next_limit(blocks)
         return blocks
