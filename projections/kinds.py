@@ -45,6 +45,7 @@ class OrderStep(StrEnum):
     DENIED = "denied"
     SUBMITTED = "submitted"
     TRIGGERED = "triggered"
+    ADJUSTED = "adjusted"
     REJECTED = "rejected"
     PARTIALLY_FILLED = "partially_filled"
     FILLED = "filled"

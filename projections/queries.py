@@ -79,6 +79,14 @@ class Queries:
         """Closed round trips in the order of their closing; with a `limit` the last so many."""
         return self._last(tables.round_trips, session, contender, limit)
 
+    def corporate_actions(self, session: str) -> list[Record]:
+        """Splits, dividends and their payments in the order of their seqs."""
+        return self._records(_of(tables.corporate_actions, session).order_by(tables.corporate_actions.c.seq))
+
+    def action_entries(self, session: str, contender: str | None = None) -> list[Record]:
+        """What they did to the books, in the order of their seqs."""
+        return self._last(tables.action_entries, session, contender, None)
+
     def signals(self, session: str, contender: str | None = None, limit: int | None = None) -> list[Record]:
         """Signals with features and explanation; with a `limit` the last so many."""
         return self._last(tables.signals, session, contender, limit)

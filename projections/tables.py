@@ -27,6 +27,7 @@ from projections.columns import (
     text,
     time,
 )
+from projections.company_tables import action_entries, corporate_actions
 from projections.kinds import AuditType, OrderStatus, OrderStep, RiskEventType, VerdictKind
 from titanflow.domain.types import (
     ExecutionMode,
@@ -40,7 +41,7 @@ from titanflow.domain.types import (
     WithheldReason,
 )
 
-__all__ = ["CURRENT", "SCHEMA", "metadata"]
+__all__ = ["CURRENT", "SCHEMA", "action_entries", "corporate_actions", "metadata"]
 
 
 def sharpe_bounds() -> tuple[Column[Any], ...]:
@@ -273,10 +274,12 @@ portfolios = table(
     exact("cost_basis"),
     exact("realized_pnl"),
     exact("fees"),
+    exact("dividends"),
+    exact("receivable"),
     integer("fills"),
     integer("round_trips"),
     of_contender(),
-    check("conserved", "cash + cost_basis + fees - realized_pnl = starting_cash"),
+    check("conserved", "cash + receivable + cost_basis + fees - realized_pnl - dividends = starting_cash"),
     check("counts", "round_trips >= 0 AND fills >= round_trips"),
     current=True,
 )
@@ -300,7 +303,7 @@ positions = table(
 
 round_trips = table(
     "round_trips",
-    ("seq",),
+    ("seq", "contender"),
     text("contender"),
     text("instrument"),
     text("side"),
@@ -311,7 +314,6 @@ round_trips = table(
     exact("exit_price"),
     exact("fees"),
     exact("pnl"),
-    refers_to("fills", "seq"),
     of_contender(),
     of_instrument(),
     one_of("side", Side),
@@ -330,7 +332,7 @@ leaderboard = table(
     *map(integer, ("open_positions", "fills", "trades", "wins")),
     *map(exact, ("traded_notional", "total_return", "max_drawdown")),
     *(double(name, null=True) for name in ("profit_factor", "sharpe", "sortino", "calmar")),
-    *map(exact, ("exposure", "turnover")),
+    *map(exact, ("exposure", "turnover", "dividends", "receivable")),
     integer("sessions", null=True),
     integer("returns"),
     *sharpe_bounds(),

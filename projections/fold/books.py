@@ -1,10 +1,13 @@
-"""Fills as journal entries, and the books that they make: portfolios, positions, round trips."""
+"""Fills, splits and dividends as journal entries, and the books that they make: portfolios, positions, round trips."""
 
 from collections.abc import Iterator, Mapping
 
 from projections.fold.rows import Handler, Row, costs_of, document, exact, exact_or_none, origin
-from titanflow.domain.events import Event, OrderFilled, SessionStarted
-from titanflow.domain.portfolio import JournalEntry, Portfolio, RoundTrip
+from titanflow.domain.corporate_actions import book_action
+from titanflow.domain.events import CorporateActionApplied, Event, OrderFilled, SessionStarted
+from titanflow.domain.instruments import Instrument
+from titanflow.domain.portfolio import ActionEntry, JournalEntry, Portfolio, RoundTrip
+from titanflow.domain.types import InstrumentId, Nanos
 
 
 class Book:
@@ -20,26 +23,37 @@ class Book:
 
 
 class BookFolder:
-    """Owns `fills`, `portfolios`, `positions` and `round_trips`."""
+    """Owns `fills`, `corporate_actions`, `action_entries`, `portfolios`, `positions` and `round_trips`."""
 
     def __init__(self) -> None:
         self._books: dict[str, Book] = {}
+        self._instruments: dict[InstrumentId, Instrument] = {}
         self._fills: list[Row] = []
+        self._actions: list[Row] = []
+        self._action_entries: list[Row] = []
         self._round_trips: list[Row] = []
         self._changed: dict[str, Book] = {}
         self._positions: dict[tuple[str, str], Row] = {}
-        self.handlers: Mapping[type[Event], Handler] = {SessionStarted: self._started, OrderFilled: self._filled}
+        self.handlers: Mapping[type[Event], Handler] = {
+            SessionStarted: self._started,
+            OrderFilled: self._filled,
+            CorporateActionApplied: self._acted,
+        }
 
     def drain(self) -> Iterator[tuple[str, list[Row]]]:
         """See Folder."""
         yield "fills", self._fills
+        yield "corporate_actions", self._actions
+        yield "action_entries", self._action_entries
         yield "portfolios", [_portfolio(contender, book) for contender, book in self._changed.items()]
         yield "positions", list(self._positions.values())
         yield "round_trips", self._round_trips
         self._fills, self._round_trips, self._changed, self._positions = [], [], {}, {}
+        self._actions, self._action_entries = [], []
 
     def _started(self, seq: int, event: SessionStarted) -> None:
-        opening: Row = {"seq": seq, "cause": None, "at_ns": event.at}
+        opening = _outside(seq, event.at)
+        self._instruments = {instrument.id: instrument for instrument in event.instruments}
         for contender in event.contenders:
             self._books[contender.id] = Book(Portfolio(event.settings.starting_cash), opening)
         self._changed = dict(self._books)
@@ -55,7 +69,58 @@ class BookFolder:
             book.round_trips += 1
             self._round_trips.append(_round_trip(book.origin, event.contender, trip))
         self._changed[event.contender] = book
-        self._positions[event.contender, event.instrument] = _position(book.origin, event, portfolio)
+        self._positions[event.contender, event.instrument] = _position(
+            book.origin, event.contender, event.instrument, portfolio
+        )
+
+    def _acted(self, seq: int, event: CorporateActionApplied) -> None:
+        made = _outside(seq, event.at)
+        self._actions.append(_action(made, event))
+        for contender, book in self._books.items():
+            entry, trip = book_action(book.portfolio, event, self._instruments[event.instrument])
+            if not (entry.before or entry.cash or entry.receivable):
+                continue
+            book.origin = made
+            self._action_entries.append(_action_entry(made, contender, event.instrument, entry))
+            if trip is not None:
+                book.round_trips += 1
+                self._round_trips.append(_round_trip(made, contender, trip))
+            self._changed[contender] = book
+            position = _position(made, contender, event.instrument, book.portfolio)
+            self._positions[contender, event.instrument] = position
+
+
+def _outside(seq: int, at: Nanos) -> Row:
+    return {"seq": seq, "cause": None, "at_ns": at}
+
+
+def _action(made: Row, event: CorporateActionApplied) -> Row:
+    return {
+        **made,
+        "instrument": event.instrument,
+        "kind": event.kind,
+        "new": event.new,
+        "old": event.old,
+        "amount": exact(event.amount),
+        "last_price": exact(event.last_price),
+        "ex_at_ns": event.ex_at,
+        "pay_at_ns": event.pay_at or None,
+    }
+
+
+def _action_entry(made: Row, contender: str, instrument: InstrumentId, entry: ActionEntry) -> Row:
+    return {
+        **made,
+        "contender": contender,
+        "instrument": instrument,
+        "quantity_before": exact(entry.before),
+        "quantity_after": exact(entry.after),
+        "cash_change": exact(entry.cash),
+        "cost_change": exact(entry.cost),
+        "realized_pnl": exact(entry.realized),
+        "receivable_change": exact(entry.receivable),
+        "dividends": exact(entry.dividends),
+    }
 
 
 def _fill(made: Row, event: OrderFilled, entry: JournalEntry) -> Row:
@@ -94,17 +159,19 @@ def _portfolio(contender: str, book: Book) -> Row:
         "cost_basis": exact(portfolio.cost_basis()),
         "realized_pnl": exact(portfolio.realized),
         "fees": exact(portfolio.fees),
+        "dividends": exact(portfolio.dividends),
+        "receivable": exact(portfolio.receivable),
         "fills": book.fills,
         "round_trips": book.round_trips,
     }
 
 
-def _position(made: Row, event: OrderFilled, portfolio: Portfolio) -> Row:
-    position = portfolio.positions.get(event.instrument)
+def _position(made: Row, contender: str, instrument: InstrumentId, portfolio: Portfolio) -> Row:
+    position = portfolio.positions.get(instrument)
     return {
         **made,
-        "contender": event.contender,
-        "instrument": event.instrument,
+        "contender": contender,
+        "instrument": instrument,
         "quantity": exact(position.quantity if position else 0),
         "cost": exact(position.cost if position else 0),
         "average_price": exact(position.average_price if position else 0),

@@ -11,6 +11,7 @@ from projections.fold.rows import Handler, Row, exact, exact_or_none
 from projections.kinds import OrderStatus
 from titanflow.domain.events import (
     Event,
+    OrderAdjusted,
     OrderApproved,
     OrderCancelled,
     OrderDenied,
@@ -23,7 +24,14 @@ from titanflow.domain.events import (
 from titanflow.domain.types import ExecutionMode, Money, Nanos, OrderPurpose, OrderType, Price, Quantity, Side
 
 OrderEvent = (
-    OrderApproved | OrderDenied | OrderRejected | OrderSubmitted | OrderTriggered | OrderFilled | OrderCancelled
+    OrderAdjusted
+    | OrderApproved
+    | OrderDenied
+    | OrderRejected
+    | OrderSubmitted
+    | OrderTriggered
+    | OrderFilled
+    | OrderCancelled
 )
 """Events that change an order."""
 
@@ -104,6 +112,7 @@ class OrderFolder:
             OrderRejected: self._rejected,
             OrderSubmitted: self._submitted,
             OrderTriggered: self._triggered,
+            OrderAdjusted: self._adjusted,
             OrderFilled: self._filled,
             OrderCancelled: self._cancelled,
         }
@@ -144,6 +153,7 @@ class OrderFolder:
     def _submitted(self, seq: int, event: OrderSubmitted) -> None:
         order = self._open.get(event.order_id) or self._new(seq, event, event.purpose, OrderStatus.WORKING)
         self._change(seq, event, order, OrderStatus.WORKING)
+        order.quantity = event.quantity
         order.parent_id = event.parent_id
         order.order_type = event.order_type
         order.order_price = event.order_price
@@ -155,6 +165,14 @@ class OrderFolder:
         self._change(seq, event, order, order.status)
         order.triggered_at = event.met_at
         order.active_at = event.active_at
+
+    def _adjusted(self, seq: int, event: OrderAdjusted) -> None:
+        """After a split the quantity is what was filled, in the older shares, and what still works, in the new ones."""
+        order = self._working(seq, event)
+        self._change(seq, event, order, OrderStatus.WORKING)
+        order.quantity = order.filled + event.remaining
+        order.order_price = event.order_price
+        order.stop_price = event.stop_price
 
     def _filled(self, seq: int, event: OrderFilled) -> None:
         order = self._working(seq, event)
@@ -193,7 +211,7 @@ class OrderFolder:
         self._open[order.order_id] = self._changed[order.order_id] = order
         return order
 
-    def _working(self, seq: int, event: OrderTriggered | OrderFilled | OrderCancelled) -> Order:
+    def _working(self, seq: int, event: OrderAdjusted | OrderTriggered | OrderFilled | OrderCancelled) -> Order:
         order = self._open.get(event.order_id)
         if order is None:
             raise ProjectionError(f"event {seq}: order {event.order_id} is not open, yet it goes on")

@@ -89,6 +89,8 @@ def _place(made: Row, rank: int, standing: Standing) -> Row:
         "sessions": standing.sessions,
         "returns": standing.returns,
         **_sharpe_bounds(standing),
+        "dividends": exact(standing.dividends),
+        "receivable": exact(standing.receivable),
     }
 
 

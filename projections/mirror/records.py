@@ -8,6 +8,7 @@ import msgspec
 from titanflow.domain.events import (
     Event,
     ModelReplaced,
+    OrderAdjusted,
     OrderApproved,
     OrderDenied,
     OrderHeld,
@@ -66,6 +67,7 @@ class Records:
             OrderApproved: self._approved,
             OrderHeld: self._held,
             OrderSubmitted: self._submitted,
+            OrderAdjusted: self._adjusted,
             ModelReplaced: self._replaced,
         }
 
@@ -130,3 +132,9 @@ class Records:
             known.confidence if known else RULE_CONFIDENCE,
             known.explanation if known else (),
         )
+
+    def _adjusted(self, seq: int, event: OrderAdjusted) -> None:
+        """An order asks for other shares since a split."""
+        known = self.orders[event.order_id]
+        price = event.order_price or known.price * known.quantity // event.remaining
+        self.orders[event.order_id] = known._replace(quantity=event.remaining, price=price)

@@ -20,6 +20,7 @@ from projections.tables import SCHEMA, metadata
 from titanflow.deciders import new_deciders
 from titanflow.domain.events import (
     ClockAdvanced,
+    CorporateActionApplied,
     Event,
     FeatureDriftMeasured,
     OperatorCommanded,
@@ -38,7 +39,7 @@ from titanflow.domain.session_settings import (
     RiskSettings,
     SessionSettings,
 )
-from titanflow.domain.types import NANOS_PER_SECOND, SCALE, OperatorAction, Side, WithheldReason
+from titanflow.domain.types import NANOS_PER_SECOND, SCALE, CorporateActionKind, OperatorAction, Side, WithheldReason
 
 OpenLedger = Callable[[], Ledger[Event]]
 """Opens the test's ledger on a connection of its own: a ledger is not for two threads."""
@@ -66,6 +67,13 @@ SHARE = Instrument(
     "USD",
     FeeSchedule(per_unit=5_000_000),
 )
+ACTIONS = {
+    180: CorporateActionKind.DIVIDEND,
+    260: CorporateActionKind.SPLIT,
+    300: CorporateActionKind.DIVIDEND_PAYMENT,
+    410: CorporateActionKind.SPLIT,
+}
+"""Second -> what the share's company does at it."""
 
 
 def contender(name: str, fast: int, slow: int) -> ContenderSpec:
@@ -139,6 +147,10 @@ def _outside(ledger: Sequence[Event], seconds: int, rng: random.Random, forks_at
         if second == forks_at:
             rng.seed(second)
         yield ClockAdvanced(at)
+        if second in ACTIONS:
+            yield company_acts(at, ACTIONS[second], cents[SHARE.id] * (SCALE // 100))
+        if ACTIONS.get(second) is CorporateActionKind.SPLIT:
+            cents[SHARE.id] = cents[SHARE.id] * 2 // 3
         for place, instrument in enumerate((COIN, SHARE)):
             for part in range(2):
                 cents[instrument.id] += round(rng.gauss(0, cents[instrument.id] / 800))
@@ -174,6 +186,13 @@ def _meddling(at: int, second: int) -> Iterator[Event]:
         yield command(at, OperatorAction.LIQUIDATE)
     if second == 220:
         yield command(at, OperatorAction.KILL, contender="calm")
+
+
+def company_acts(at: int, kind: CorporateActionKind, last_price: int) -> CorporateActionApplied:
+    """The share is split 3:2, or pays 0.37 a share."""
+    split = kind is CorporateActionKind.SPLIT
+    new, old, amount = (3, 2, 0) if split else (0, 0, 370_000_000)
+    return CorporateActionApplied(at, SHARE.id, kind, new, old, amount, last_price, START, 0 if split else START)
 
 
 def command(

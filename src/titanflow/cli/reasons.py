@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from eventstore.dead_letters import DeadLetters
 from titanflow.cli.idle import IdleReason, idle_contenders
 from titanflow.cli.output import complain
+from titanflow.cli.splits import split_warnings
 from titanflow.domain.events import BarPointReceived, OrderFilled, SignalGenerated, TickReceived
 from titanflow.runtime.observer import Observer
 
@@ -90,6 +91,7 @@ def warnings_of(seen: Observer, rows: SetAside) -> list[SessionWarning]:
     if rows.total > MOST_REFUSED * seen_rows:
         text = f"{rows.total / seen_rows:.1%} of the feed's rows were refused ({rows.total:,} of {seen_rows:,})"
         found.append(SessionWarning("ROWS_REFUSED", f"{text}: {_by_code(rows.counts)}"))
+    found += (SessionWarning("SUSPECTED_SPLIT", text) for text in split_warnings(seen))
     for contender, idle in idle_contenders(seen).items():
         found.append(SessionWarning(COULD_NOT_TRADE, f"{contender} could not trade: {idle.text}"))
     return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from titanflow.cli.market_story import company_sentence, print_sentence
 from titanflow.cli.model_story import (
     RecordedModels,
     joined,
@@ -20,6 +21,7 @@ from titanflow.domain.events import (
     ClockAdvanced,
     ContenderSetAside,
     ContenderTimedOut,
+    CorporateActionApplied,
     Event,
     FeatureDriftMeasured,
     GateReported,
@@ -29,6 +31,7 @@ from titanflow.domain.events import (
     OfficialPrintReceived,
     OffMarketPrintReceived,
     OperatorCommanded,
+    OrderAdjusted,
     OrderApproved,
     OrderCancelled,
     OrderDenied,
@@ -46,7 +49,6 @@ from titanflow.domain.events import (
 from titanflow.domain.types import (
     FillBasis,
     Money,
-    OffMarketReason,
     OrderId,
     OrderPurpose,
     OrderType,
@@ -86,13 +88,15 @@ def sentence(event: Event, names: Names) -> str:
     """What happened; for events that nobody asks about, their fields in one line."""
     match event:
         case TickReceived() | OffMarketPrintReceived() | OfficialPrintReceived():
-            return _print(event)
+            return print_sentence(event)
         case BarPointReceived():
             return f"a bar of {event.instrument} was played to {_price(event.price)}"
         case QuoteReceived():
             return f"{event.instrument} was quoted: bid {_price(event.bid)}, ask {_price(event.ask)}"
         case ClockAdvanced():
             return f"the clock reached {to_second(event.at)}"
+        case CorporateActionApplied() | OrderAdjusted():
+            return company_sentence(event)
         case BarClosed():
             return _bar(event)
         case SignalGenerated():
@@ -174,17 +178,6 @@ def details(
             yield "rolling", f"Sharpe {figure(event.rolling_sharpe)} · accuracy {figure(event.rolling_accuracy)}"
         case OperatorCommanded() if event.reason:
             yield "reason", event.reason
-
-
-def _print(event: TickReceived | OffMarketPrintReceived | OfficialPrintReceived) -> str:
-    what = f"{_quantity(event.size)} at {_price(event.price)}"
-    if isinstance(event, OfficialPrintReceived):
-        return f"{event.instrument}: official price of the auction, {what} (repeated: neither price nor volume)"
-    if isinstance(event, TickReceived):
-        return f"{event.instrument} traded: {what}"
-    lone = event.reason is OffMarketReason.UNCONFIRMED
-    why = "far off the recent range, not confirmed: volume only" if lone else "off the market: volume only"
-    return f"{event.instrument} traded ({why}): {what}"
 
 
 def _bar(bar: BarClosed) -> str:

@@ -13,6 +13,7 @@ from titanflow.domain.models import RecordedModel
 from titanflow.domain.session_settings import ContenderSpec, FeedSpec, SessionSettings
 from titanflow.domain.types import (
     ContenderId,
+    CorporateActionKind,
     DenialCode,
     ExecutionMode,
     FeedStatus,
@@ -147,6 +148,26 @@ class QuoteReceived(Event, tag="quote", frozen=True, array_like=True, gc=False):
     instrument: InstrumentId
     bid: Price
     ask: Price
+
+
+class CorporateActionApplied(Event, tag="corporate_action", frozen=True, array_like=True, gc=False):
+    """A company split its shares, went ex dividend, or paid one. It stands before the first print of its date."""
+
+    external: ClassVar[bool] = True
+    at: Nanos
+    instrument: InstrumentId
+    kind: CorporateActionKind
+    new: int
+    """Of a split: so many shares from now on for each `old` ones; 0 for a dividend."""
+    old: int
+    amount: Price
+    """Of a dividend: a share's, in the instrument's currency; 0 for a split."""
+    last_price: Price
+    """The instrument's last price before it; 0 where none is known."""
+    ex_at: Nanos
+    """Opening of the ex date's session: by it a payment names its dividend."""
+    pay_at: Nanos
+    """Opening of the pay date's session; 0 for a split."""
 
 
 class ClockAdvanced(Event, tag="clock", frozen=True, array_like=True, gc=False):
@@ -476,6 +497,21 @@ class OrderSubmitted(Event, tag="order_submitted", frozen=True, array_like=True,
     mode: ExecutionMode
 
 
+class OrderAdjusted(Event, tag="order_adjusted", frozen=True, array_like=True, gc=False):
+    """A split changed what an order asks for: the values from now on."""
+
+    cause: int
+    at: Nanos
+    order_id: OrderId
+    contender: ContenderId
+    instrument: InstrumentId
+    remaining: Quantity
+    order_price: Price
+    """Limit or stop price; 0 for a market order."""
+    stop_price: Price
+    """Protective stop to attach to what it yet fills; 0 for none."""
+
+
 class OrderTriggered(Event, tag="order_triggered", frozen=True, array_like=True, gc=False):
     """A stop order's price was reached: from `active_at` on it is a market order."""
 
@@ -582,6 +618,10 @@ class Standing(Struct, frozen=True, array_like=True, gc=False):
     """The 95 % interval of the Sharpe ratio."""
     sharpe_probability: float | None = None
     """The probabilistic Sharpe ratio: that the true ratio is above 0."""
+    dividends: Money = 0
+    """Earned since the session began (less those owed on short positions), whether paid or not."""
+    receivable: Money = 0
+    """Of the dividends, what is not yet paid: a part of the equity that is not cash."""
 
 
 class LeaderboardPublished(Event, tag="leaderboard", frozen=True, array_like=True, gc=False):
@@ -609,6 +649,7 @@ AnyEvent = (
     | OffMarketPrintReceived
     | OfficialPrintReceived
     | QuoteReceived
+    | CorporateActionApplied
     | ClockAdvanced
     | FeedStatusChanged
     | OperatorCommanded
@@ -629,6 +670,7 @@ AnyEvent = (
     | GateReported
     | OrderRejected
     | OrderSubmitted
+    | OrderAdjusted
     | OrderTriggered
     | OrderFilled
     | OrderCancelled

@@ -110,6 +110,16 @@ class OffMarketReason(StrEnum):
     """It lay far off the recent range, and no second trade confirmed it (feed.print_band)."""
 
 
+class CorporateActionKind(StrEnum):
+    """What a company did that changes what its shareholders hold."""
+
+    SPLIT = "split"
+    DIVIDEND = "dividend"
+    """The ex date: from now on the dividend is owed to whoever held the share (and by whoever was short)."""
+    DIVIDEND_PAYMENT = "dividend_payment"
+    """The pay date: what was owed since the ex date is cash."""
+
+
 class FeedStatus(StrEnum):
     """Health of the feed of one instrument, or of the whole feed."""
 
@@ -264,6 +274,7 @@ class DenialCode(StrEnum):
     UNKNOWN_ORDER = "UNKNOWN_ORDER"
     SUPERSEDED = "SUPERSEDED"
     SET_ASIDE = "SET_ASIDE"
+    CORPORATE_ACTION = "CORPORATE_ACTION"
 
     @property
     def meaning(self) -> str:
@@ -303,6 +314,7 @@ _MEANINGS: dict[DenialCode, str] = {
     DenialCode.UNKNOWN_ORDER: "The operator named an order that is not held.",
     DenialCode.SUPERSEDED: "A later signal the other way took back what this one asked for.",
     DenialCode.SET_ASIDE: "The contender failed and is not asked any more; its positions are closed.",
+    DenialCode.CORPORATE_ACTION: "A split came in between: it was asked in other shares, or too few are left.",
 }
 
 
@@ -336,6 +348,13 @@ def notional(price: Price, quantity: Quantity) -> Money:
     raised = price * quantity + _HALF
     quotient = raised // SCALE
     return quotient - 1 if quotient & 1 and quotient * SCALE == raised else quotient
+
+
+def worth(price: Price, quantity: Quantity, factor: Ratio) -> Money:
+    """Price times quantity times `factor` (what one unit of price counts for), rounded once, half to even."""
+    if factor == SCALE:
+        return notional(price, quantity)
+    return scaled(price * quantity * factor, SCALE * SCALE)
 
 
 def portion(amount: int, ratio: Ratio) -> int:

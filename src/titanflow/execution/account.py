@@ -42,9 +42,11 @@ class Account:
         """Cash for new positions: what working entries may cost is spoken for, shorts are collateralised in full.
 
         A short's proceeds are in the cash and are owed; as much again is set aside, so that a short position uses
-        the same buying power as a long one.
+        the same buying power as a long one. A dividend that it owes is spoken for too.
         """
-        return self.portfolio.cash - 2 * self._short_value(marks) - self._spoken_for()
+        return (
+            self.portfolio.cash + min(self.portfolio.receivable, 0) - 2 * self._short_value(marks) - self._spoken_for()
+        )
 
     def _short_value(self, marks: Mapping[InstrumentId, Price]) -> Money:
         total = 0

@@ -11,9 +11,11 @@ from titanflow.domain.decider import NOTHING, Decisions, Handler
 from titanflow.domain.events import (
     BarPointReceived,
     ClockAdvanced,
+    CorporateActionApplied,
     Event,
     KillSwitchTripped,
     OffMarketPrintReceived,
+    OrderAdjusted,
     OrderApproved,
     OrderCancelled,
     OrderFilled,
@@ -31,6 +33,7 @@ from titanflow.domain.instruments import Instrument, TradingCalendar
 from titanflow.domain.types import (
     NANOS_PER_SECOND,
     ContenderId,
+    CorporateActionKind,
     DenialCode,
     ExecutionMode,
     InstrumentId,
@@ -41,13 +44,14 @@ from titanflow.domain.types import (
 )
 from titanflow.execution.account import Account
 from titanflow.execution.closing import ClosingPrices
+from titanflow.execution.corporate import adjust_order, apply_action
 from titanflow.execution.hours import VenueHours
 from titanflow.execution.market import PaperMarket
 from titanflow.execution.orders import Book, WorkingOrder
 from titanflow.execution.simulation.costs import cost_model
 from titanflow.execution.simulation.tape import Tape
 from titanflow.execution.turn import Turn
-from titanflow.execution.validator import OrderValidator
+from titanflow.execution.validator import OrderValidator, Refusal
 
 
 class Executor:
@@ -66,6 +70,7 @@ class Executor:
         OrderTriggered,
         OrderFilled,
         OrderCancelled,
+        OrderAdjusted,
     )
 
     market: PaperMarket
@@ -85,6 +90,8 @@ class Executor:
         """What each instrument's prints have shown of its costs."""
         self.quotes: dict[InstrumentId, QuoteReceived] = {}
         """The latest of each instrument."""
+        self.splits: dict[InstrumentId, list[tuple[int, CorporateActionApplied]]] = {}
+        """Every split of an instrument with its seq: an order that was decided before one is restated."""
 
     @property
     def handlers(self) -> Mapping[type[Event], Handler]:
@@ -96,6 +103,7 @@ class Executor:
             OffMarketPrintReceived: self.on_off_market,
             QuoteReceived: self.on_quote,
             ClockAdvanced: self.on_clock,
+            CorporateActionApplied: self.on_corporate_action,
             OrderApproved: self.on_order_approved,
             OrderSubmitted: self.on_order_submitted,
             OrderTriggered: self.on_order_triggered,
@@ -161,6 +169,15 @@ class Executor:
         self.market.end_days(turn, clock.at)
         return turn.decisions
 
+    def on_corporate_action(self, seq: int, action: CorporateActionApplied) -> Decisions:
+        """Book it in every account; orders follow a split."""
+        if action.kind is CorporateActionKind.SPLIT:
+            self.splits.setdefault(action.instrument, []).append((seq, action))
+            self.tapes[action.instrument].split(action.new, action.old)
+        turn = Turn(self.identity, seq, action.at)
+        apply_action(self.market, self.marks, turn, action, self.instruments[action.instrument])
+        return turn.decisions
+
     def on_order_approved(self, seq: int, approved: OrderApproved) -> Decisions:
         """Reject the order at the last gate, or send it to the market; who closes takes back what still enters."""
         turn = Turn(self.identity, seq, approved.at)
@@ -171,6 +188,10 @@ class Executor:
             working = self.accounts[approved.contender].orders_in(approved.instrument)
             self.market.cancel(turn, [each for each in working if _enters(each)], DenialCode.POSITION_CLOSED)
         order = self._order_of(approved)
+        missed = [split for at_seq, split in self.splits.get(approved.instrument, ()) if at_seq > approved.cause]
+        if not all(adjust_order(order, split) for split in missed):
+            turn.rejected(approved, Refusal(DenialCode.CORPORATE_ACTION, (("quantity", approved.quantity),)))
+            return turn.decisions
         self.market.submit(turn, order, approved.at)
         if order.ends_at <= approved.at:
             self.market.end_day(turn, (order,))

@@ -6,6 +6,7 @@ from titanflow.domain.decider import derived_id
 from titanflow.domain.events import (
     Context,
     Event,
+    OrderAdjusted,
     OrderApproved,
     OrderCancelled,
     OrderFilled,
@@ -80,6 +81,21 @@ class Turn:
                 decision_price=order.decision_price,
                 active_at=order.active_at,
                 mode=MODE,
+            )
+        )
+
+    def adjusted(self, order: WorkingOrder) -> None:
+        """A split changed what an order asks for."""
+        self.decisions.append(
+            OrderAdjusted(
+                cause=self.seq,
+                at=self.at,
+                order_id=order.id,
+                contender=order.contender,
+                instrument=order.instrument.id,
+                remaining=order.remaining,
+                order_price=order.price,
+                stop_price=order.stop_price,
             )
         )
 

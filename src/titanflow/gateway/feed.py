@@ -9,6 +9,7 @@ from typing import NamedTuple
 from titanflow.domain.events import (
     BarPointReceived,
     ClockAdvanced,
+    CorporateActionApplied,
     FeedStatusChanged,
     OfficialPrintReceived,
     OffMarketPrintReceived,
@@ -16,11 +17,12 @@ from titanflow.domain.events import (
     TickReceived,
 )
 from titanflow.domain.instruments import TradingCalendar
-from titanflow.domain.types import FeedStatus, Nanos, Ratio
+from titanflow.domain.types import CorporateActionKind, FeedStatus, Nanos, Ratio
 from titanflow.errors import InputError
 from titanflow.gateway.bad_ticks import BadTick
 from titanflow.gateway.calendars import calendars_for
 from titanflow.gateway.clock import SecondHand
+from titanflow.gateway.corporate_actions import ActionSchedule, KnowsActions
 from titanflow.gateway.health import FeedHealth
 from titanflow.gateway.normaliser import MAX_JUMP_SECONDS, Normaliser
 from titanflow.gateway.print_band import PRINT_BAND, PrintBand
@@ -36,6 +38,7 @@ FeedEvent = (
     | OffMarketPrintReceived
     | OfficialPrintReceived
     | QuoteReceived
+    | CorporateActionApplied
     | ClockAdvanced
     | FeedStatusChanged
 )
@@ -100,6 +103,8 @@ class Feed:
         health = FeedHealth(self.instruments, self.calendars, self._silence_seconds, self._max_gap_seconds)
         band = PrintBand(self.instruments, self.calendars, self._print_band, self._max_gap_seconds)
         ranges, banded = band.ranges, self._print_band > 0
+        schedule = self._schedule()
+        watched, last_prices = not schedule.is_empty, schedule.prices
         silent, new_tuple = health.silent, tuple.__new__
         position, next_second = 0, 0
         for row in self.provider.rows():
@@ -115,7 +120,11 @@ class Feed:
                 for second in hand.advance(at):
                     position += 1
                     self.now = second
-                    yield FeedItem(position, (ClockAdvanced(second), *health.on_clock(second)), None)
+                    acted = schedule.due(second) if second >= schedule.next_at else ()
+                    for action in acted:
+                        if action.kind is CorporateActionKind.SPLIT:
+                            band.forget(action.instrument)
+                    yield FeedItem(position, (ClockAdvanced(second), *acted, *health.on_clock(second)), None)
                 next_second = hand.next_second
             position += 1
             self.now = at
@@ -127,6 +136,8 @@ class Feed:
                     recent.last_at = at
                 else:
                     event = band.judge(event)
+            if watched and isinstance(event, (TickReceived, BarPointReceived)):
+                last_prices[instrument] = event.price
             if instrument in silent:
                 yield FeedItem(position, (*health.returned(instrument, at), event), None)
             else:
@@ -134,3 +145,7 @@ class Feed:
                 yield new_tuple(FeedItem, (position, (event,), None))
             health.last[instrument] = at
         yield FeedItem(position + 1, (FeedStatusChanged(self.now, "", FeedStatus.ENDED, 0),), None)
+
+    def _schedule(self) -> ActionSchedule:
+        actions = self.provider.actions() if isinstance(self.provider, KnowsActions) else ()
+        return ActionSchedule(actions, self.instruments, self.calendars)

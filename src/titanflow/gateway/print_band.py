@@ -47,6 +47,10 @@ class PrintBand:
         }
         """What a trade is held against: one near its instrument's last ones needs no judgement."""
 
+    def forget(self, instrument: InstrumentId) -> None:
+        """Measure the next trade by nothing: the shares were split."""
+        self.ranges[instrument].forget()
+
     def judge(self, trade: TickReceived) -> TickReceived | OffMarketPrintReceived:
         """The trade itself where it may set a price, else what it is instead."""
         recent, price = self.ranges[trade.instrument], trade.price
@@ -97,6 +101,11 @@ class RecentRange:
             return True
         change = None if self._calendar.always_open else self._calendar.next_change(self.last_at)
         return change is not None and change <= at
+
+    def forget(self) -> None:
+        """Begin anew with the next trade, whatever its price."""
+        self.prices.clear()
+        self.suspect_print(0)
 
     def suspect_print(self, price: Price) -> None:
         """Hold a price until the next trade, which is then judged in any case."""

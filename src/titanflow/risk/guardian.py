@@ -10,11 +10,13 @@ from titanflow.domain.events import (
     BarPointReceived,
     ClockAdvanced,
     ContenderSetAside,
+    CorporateActionApplied,
     Event,
     GateReported,
     KillSwitchTripped,
     ModelRolledBack,
     OperatorCommanded,
+    OrderAdjusted,
     OrderApproved,
     OrderCancelled,
     OrderDenied,
@@ -47,6 +49,7 @@ from titanflow.risk.breakers import (
     resume,
     set_aside,
 )
+from titanflow.risk.corporate import adjust_order, apply_action
 from titanflow.risk.entries import approve_hold, decide_entry, end_hold, end_holds, lapse_holds, withdraw_holds
 from titanflow.risk.exits import close_for_the_day, decide_exit, end_waiting, follow_entry, withdraw_waiting
 from titanflow.risk.gates import judge_trip
@@ -85,10 +88,12 @@ class RiskGuardian:
             TickReceived: self.on_tick,
             BarPointReceived: self.on_tick,
             ClockAdvanced: self.on_clock,
+            CorporateActionApplied: self.on_corporate_action,
             SignalGenerated: self.on_signal,
             OperatorCommanded: self.on_operator,
             ContenderSetAside: self.on_set_aside,
             OrderSubmitted: self.on_submitted,
+            OrderAdjusted: self.on_adjusted,
             OrderFilled: self.on_fill,
             OrderCancelled: self.on_order_ended,
             OrderRejected: self.on_order_ended,
@@ -116,6 +121,10 @@ class RiskGuardian:
         if house.risk.flat_at_close:
             decisions += close_for_the_day(house, seq, at)
         return decisions or NOTHING
+
+    def on_corporate_action(self, seq: int, action: CorporateActionApplied) -> Decisions:
+        """Book it for every contender; a split ends held entries."""
+        return apply_action(self.house, seq, action) or NOTHING
 
     def on_signal(self, seq: int, signal: SignalGenerated) -> Decisions:
         """Against the position or a working entry: an exit, never blocked by a limit. Otherwise: an entry."""
@@ -149,9 +158,16 @@ class RiskGuardian:
 
     def on_submitted(self, seq: int, order: OrderSubmitted) -> Decisions:
         """Note the executor's own liquidation orders; others were noted when approved, stops wait unseen."""
+        book = self.house.books[order.contender]
         if order.purpose is OrderPurpose.LIQUIDATION:
-            book = self.house.books[order.contender]
             book.working[order.order_id] = WorkingOrder(order, order.decision_price)
+        elif order.order_id in book.working:
+            book.working[order.order_id].remaining = order.quantity  # restated where a split came in between
+        return NOTHING
+
+    def on_adjusted(self, seq: int, adjusted: OrderAdjusted) -> Decisions:
+        """An order under way followed a split."""
+        adjust_order(self.house, adjusted)
         return NOTHING
 
     def on_fill(self, seq: int, fill: OrderFilled) -> Decisions:

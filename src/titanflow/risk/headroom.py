@@ -32,7 +32,7 @@ def gate_rooms(house: House, book: Book, instrument: Instrument, worst: Price, c
 def buying_power(house: House, book: Book) -> Money:
     """Cash that is not yet spoken for: shorts are collateralised in full, entries under way cost what they may."""
     allowance = house.execution.slippage_allowance
-    power = book.portfolio.cash
+    power = book.portfolio.cash + min(book.portfolio.receivable, 0)
     for position in book.portfolio.positions.values():
         if position.quantity < 0:
             mark = house.marks.get(position.instrument, position.average_price)

@@ -7,11 +7,13 @@ begin when a contender can trade, and neither depends on which seconds of a sile
 
 from collections.abc import Iterable, Mapping
 
+from titanflow.domain.corporate_actions import adjust_mark
 from titanflow.domain.decider import NOTHING, Decisions, Handler
 from titanflow.domain.events import (
     BarPointReceived,
     ClockAdvanced,
     ContenderSetAside,
+    CorporateActionApplied,
     Event,
     KillSwitchTripped,
     LeaderboardPublished,
@@ -23,6 +25,7 @@ from titanflow.domain.events import (
     Standing,
     TickReceived,
 )
+from titanflow.domain.instruments import Instrument
 from titanflow.domain.models import RecordedModel
 from titanflow.domain.session_settings import ContenderSpec
 from titanflow.domain.types import (
@@ -73,6 +76,7 @@ class LeaderboardKeeper:
         self._models: Mapping[str, RecordedModel] = {}
         """By digest, as they were when the session opened."""
         self._specs: Mapping[ContenderId, ContenderSpec] = {}
+        self._instruments: Mapping[InstrumentId, Instrument] = {}
         self._all_halted = False
 
     @property
@@ -83,6 +87,7 @@ class LeaderboardKeeper:
             TickReceived: self.on_tick,
             BarPointReceived: self.on_bar_point,
             ClockAdvanced: self.on_clock,
+            CorporateActionApplied: self.on_corporate_action,
             OrderFilled: self.on_fill,
             KillSwitchTripped: self.on_kill_switch,
             RiskCommandIssued: self.on_risk_command,
@@ -102,6 +107,7 @@ class LeaderboardKeeper:
         self._sampled = start - 1
         """Up to when moments are sampled."""
         per_year = self._days.per_year
+        self._instruments = {instrument.id: instrument for instrument in started.instruments}
         self._books = {
             spec.id: Book(
                 spec.id,
@@ -136,6 +142,13 @@ class LeaderboardKeeper:
         for day in self._days.ended(at):
             self._end(day)
         return self._publish(seq, at) if self._publish_timer.due(at) else NOTHING
+
+    def on_corporate_action(self, seq: int, action: CorporateActionApplied) -> Decisions:
+        """Book it for every contender."""
+        adjust_mark(self._marks, action)
+        for book in self._books.values():
+            book.act(action, self._instruments[action.instrument])
+        return NOTHING
 
     def on_fill(self, seq: int, fill: OrderFilled) -> Decisions:
         """Book the fill and publish."""

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
-from titanflow.domain.events import OrderFilled, Standing
+from titanflow.domain.corporate_actions import book_action
+from titanflow.domain.events import CorporateActionApplied, OrderFilled, Standing
+from titanflow.domain.instruments import Instrument
 from titanflow.domain.portfolio import Portfolio
 from titanflow.domain.types import ContenderId, InstrumentId, Money, Nanos, Price, TradingStatus, notional
 from titanflow.risk.performance import EquityCurve, TradeStatistics
@@ -55,6 +57,13 @@ class Book:
             self.trips.add(trip.pnl)
         self._standing = None
 
+    def act(self, action: CorporateActionApplied, instrument: Instrument) -> None:
+        """Book a split or a dividend."""
+        _, trip = book_action(self.portfolio, action, instrument)
+        if trip is not None:
+            self.trips.add(trip.pnl)
+        self._standing = None
+
     def decided_by(self, stage: str) -> None:
         """A model of this stage decides from now on."""
         self._stage = stage
@@ -88,11 +97,12 @@ class Book:
         value = cost = gross = 0
         for position in self.portfolio.positions.values():
             mark = marks.get(position.instrument)
-            worth = position.cost if mark is None else notional(mark, position.quantity)
+            worth = position.cost if mark is None else position.value(mark)
             value += worth
             cost += position.cost
             gross += abs(worth)
-        self._standing = self._stand(status, at, self.portfolio.cash + value, value - cost, gross)
+        equity = self.portfolio.cash + self.portfolio.receivable + value
+        self._standing = self._stand(status, at, equity, value - cost, gross)
         return self._standing
 
     def _stand(self, status: TradingStatus, at: Nanos, equity: Money, unrealized: Money, gross: Money) -> Standing:
@@ -126,4 +136,6 @@ class Book:
             sharpe_low=figures.sharpe_low,
             sharpe_high=figures.sharpe_high,
             sharpe_probability=figures.probability,
+            dividends=portfolio.dividends,
+            receivable=portfolio.receivable,
         )

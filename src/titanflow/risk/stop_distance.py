@@ -5,7 +5,7 @@ from math import isqrt
 
 from titanflow.domain.events import Print, SessionStarted
 from titanflow.domain.instruments import TradingCalendar
-from titanflow.domain.types import NANOS_PER_SECOND, InstrumentId, Nanos, Price, Ratio, Side, floor_to, portion
+from titanflow.domain.types import NANOS_PER_SECOND, InstrumentId, Nanos, Price, Ratio, Side, floor_to, portion, scaled
 
 WINDOW = 14
 """Bars of the average: J. W. Wilder, "New Concepts in Technical Trading Systems", 1978."""
@@ -52,6 +52,12 @@ class RangeBars:
         elif price < self._low:
             self._low = price
         self._close = price
+
+    def split(self, new: int, old: int) -> None:
+        """Restate what was seen in the shares after a split of `new` for `old`."""
+        self._high, self._low, self._close, self._average = (
+            scaled(price * old, new) for price in (self._high, self._low, self._close, self._average)
+        )
 
     def average(self, at: Nanos) -> Price:
         """Average true range of the bars that ended by `at`; 0 while they are fewer than FEWEST."""
@@ -101,6 +107,10 @@ class TrueRanges:
         bars = self._bars.get(tick.instrument)
         if bars is not None:
             bars.add(tick.at, tick.price)
+
+    def split(self, instrument: InstrumentId, new: int, old: int) -> None:
+        """Ranges of before a split are told in the new shares."""
+        self._bars[instrument].split(new, old)
 
     def known(self, instrument: InstrumentId, at: Nanos) -> Price:
         """The average true range of the longer bars; 0 while too few of them have ended."""

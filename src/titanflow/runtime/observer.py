@@ -3,8 +3,11 @@
 from collections import Counter
 
 from eventstore.ledger import Block
+from titanflow.domain.corporate_actions import split_quantity
 from titanflow.domain.events import (
+    BarPointReceived,
     ContenderSetAside,
+    CorporateActionApplied,
     Event,
     FeatureDriftMeasured,
     KillSwitchTripped,
@@ -18,10 +21,12 @@ from titanflow.domain.events import (
     SessionStarted,
     SignalGenerated,
     SignalWithheld,
+    TickReceived,
     tag_of,
 )
-from titanflow.domain.types import Nanos, OffMarketReason
+from titanflow.domain.types import CorporateActionKind, Nanos, OffMarketReason
 from titanflow.runtime.causes import LOOKED_AT, Causes
+from titanflow.runtime.overnight import Overnight
 
 
 class Observer:
@@ -52,6 +57,8 @@ class Observer:
         """Instrument -> prints far off the market that no second one confirmed: they set no price."""
         self.causes = Causes()
         """Why: refusals by code, and what contenders had to go by."""
+        self.overnight = Overnight()
+        """Leaps of prices over a closure that look like splits."""
         self.ended = False
         self._counts: Counter[type[Event]] = Counter()
 
@@ -59,7 +66,10 @@ class Observer:
         """Fold one block."""
         self._counts.update(map(type, block.events))
         for event in block.events:
-            if type(event) in _LOOKED_AT:
+            kind = type(event)
+            if kind is TickReceived or kind is BarPointReceived:
+                self.overnight.see(event)  # type: ignore[arg-type]
+            elif kind in _LOOKED_AT:
                 self._look(event)
             if type(event) in LOOKED_AT:
                 self.causes.look(event)
@@ -89,6 +99,7 @@ class Observer:
                 self.leaderboard = event
             case SessionStarted():
                 self.started, self.first_at = event, event.at
+                self.overnight = Overnight(event)
                 self.faults = {spec.id: spec.fault for spec in event.contenders if spec.fault}
             case SignalWithheld():
                 self.withheld[event.contender] += 1
@@ -103,8 +114,22 @@ class Observer:
                 self.tripped.append(event)
             case OffMarketPrintReceived():
                 self.unconfirmed[event.instrument] += event.reason is OffMarketReason.UNCONFIRMED
+            case CorporateActionApplied():
+                self._act(event)
             case SessionEnded():
                 self.ended = True
+
+    def _act(self, action: CorporateActionApplied) -> None:
+        self.overnight.act(action)
+        if action.kind is not CorporateActionKind.SPLIT or self.started is None:
+            return
+        increments = {each.id: each.quantity_increment for each in self.started.instruments}
+        for key, quantity in tuple(self.positions.items()):
+            if key[1] == action.instrument:
+                whole = split_quantity(abs(quantity), action, increments[action.instrument], up=False)
+                self.positions[key] = whole if quantity > 0 else -whole
+                if not whole:
+                    del self.positions[key]
 
 
 _LOOKED_AT = frozenset(
@@ -121,6 +146,7 @@ _LOOKED_AT = frozenset(
         FeatureDriftMeasured,
         OffMarketPrintReceived,
         ContenderSetAside,
+        CorporateActionApplied,
         SessionEnded,
     }
 )

@@ -7,7 +7,7 @@ at or past its end, before that print joins the next bar. One that has not ended
 
 from titanflow.domain.events import BarClosed, BarPointReceived, OffMarketPrintReceived, Print, QuoteReceived
 from titanflow.domain.instruments import TradingCalendar
-from titanflow.domain.types import InstrumentId, Nanos
+from titanflow.domain.types import InstrumentId, Nanos, scaled
 from titanflow.signal.intervals import Interval, Intervals
 
 
@@ -82,6 +82,13 @@ class BarBuilder:
         """Count a print that may not set a price: it adds volume to the open bar and never opens one."""
         if off_market.at < self.ends_at:
             self.volume += off_market.size
+
+    def split(self, new: int, old: int) -> None:
+        """`new` shares for each `old` from now on: what the open bar has seen is told in the new ones."""
+        self.open, self.high, self.low, self.close = (
+            scaled(price * old, new) for price in (self.open, self.high, self.low, self.close)
+        )
+        self.volume = scaled(self.volume * new, old)
 
     def close_due(self, seq: int, at: Nanos) -> BarClosed | None:
         """The open bar, closed by the event `seq` at `at`, if its end is reached."""

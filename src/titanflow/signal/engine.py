@@ -16,6 +16,7 @@ from titanflow.domain.events import (
     ClockAdvanced,
     ContenderSetAside,
     ContenderTimedOut,
+    CorporateActionApplied,
     Event,
     FeatureDriftMeasured,
     ModelReplaced,
@@ -30,7 +31,15 @@ from titanflow.domain.events import (
     TickReceived,
 )
 from titanflow.domain.session_settings import ContenderSpec
-from titanflow.domain.types import NANOS_PER_SECOND, ContenderId, InstrumentId, Nanos, OperatorAction, SetAsideReason
+from titanflow.domain.types import (
+    NANOS_PER_SECOND,
+    ContenderId,
+    CorporateActionKind,
+    InstrumentId,
+    Nanos,
+    OperatorAction,
+    SetAsideReason,
+)
 from titanflow.errors import ModelError
 from titanflow.signal.asking import NOBODY_TIMED_OUT, Asking, CallStopped, TimedOut
 from titanflow.signal.drift import FeatureDrift
@@ -85,6 +94,7 @@ class SignalEngine:
             OffMarketPrintReceived: self.on_off_market_print,
             QuoteReceived: self.on_quote,
             ClockAdvanced: self.on_clock,
+            CorporateActionApplied: self.on_corporate_action,
             OperatorCommanded: self.on_operator,
             ContenderTimedOut: self.on_timed_out,
             SessionEnded: self.on_session_ended,
@@ -167,6 +177,14 @@ class SignalEngine:
             if measured is not None:
                 decisions += (measured,)
         return decisions
+
+    def on_corporate_action(self, seq: int, action: CorporateActionApplied) -> Decisions:
+        """Features and strategies go on in the shares of before a split, as if it had never been."""
+        lane = self._lanes.get(action.instrument)
+        if lane is not None and action.kind is CorporateActionKind.SPLIT:
+            for series in lane.series:
+                series.split(action.new, action.old)
+        return NOTHING
 
     def on_operator(self, seq: int, command: OperatorCommanded) -> Decisions:
         """Put a contender's parent in the place of its model; without a parent to use there is nothing to decide."""

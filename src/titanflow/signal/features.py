@@ -20,6 +20,7 @@ from titanflow.signal.indicators import (
     RelativeStrengthIndex,
     ZScore,
 )
+from titanflow.signal.price_basis import PriceBasis
 from titanflow.signal.time_of_day import point_of_day
 
 RETURN_BARS = (1, 5, 15, 30)
@@ -67,6 +68,7 @@ class MarketFeatures:
         "_values",
         "atr",
         "atr_price",
+        "basis",
         "bollinger",
         "macd",
         "rsi",
@@ -74,6 +76,8 @@ class MarketFeatures:
     )
 
     def __init__(self) -> None:
+        self.basis = PriceBasis()
+        """In which shares the bars are told that it is updated with."""
         self.rsi: float | None = None
         self.macd = MovingAverageConvergenceDivergence()
         self.bollinger = BollingerBands()

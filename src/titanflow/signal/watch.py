@@ -50,7 +50,7 @@ class Watcher(NamedTuple):
         """Ask it at a bar's close: its signal, that it was withheld, or that it failed."""
         asking.begin(self.contender.id, bar.cause)
         try:
-            opinion = self.strategy.on_bar(bar)
+            opinion = self.strategy.on_bar(self.market.basis.bar(bar))
             if opinion is None:
                 return None
             check_opinion(opinion)
@@ -66,7 +66,7 @@ class Watcher(NamedTuple):
         """The same at a tick."""
         asking.begin(self.contender.id, seq)
         try:
-            opinion = self.strategy.on_tick(tick.price, tick.size)
+            opinion = self.strategy.on_tick(*self.market.basis.tick(tick.price, tick.size))
             if opinion is None:
                 return None
             check_opinion(opinion)
@@ -100,9 +100,9 @@ class Watcher(NamedTuple):
             side=opinion.side,
             confidence=opinion.confidence,
             price=price,
-            atr=self.market.atr_price,
+            atr=self.market.basis.today(self.market.atr_price),
             order_type=opinion.order_type,
-            order_price=opinion.order_price,
+            order_price=self.market.basis.today(opinion.order_price),
             features=opinion.features,
             explanation=opinion.explanation,
             model_hash=contender.model_hash,
@@ -127,9 +127,14 @@ class Series:
         self.market = MarketFeatures()
         self.watchers: list[Watcher] = []
 
+    def split(self, new: int, old: int) -> None:
+        """The shares were split: the open bar is told in the new ones, the features go on in the old ones."""
+        self.builder.split(new, old)
+        self.market.basis.split(new, old)
+
     def decide(self, asking: Asking, bar: BarClosed) -> tuple[Event, ...]:
         """The bar and the signals decided on it."""
-        self.market.update(bar, self.spread.of(bar.opened_at))
+        self.market.update(self.market.basis.bar(bar), self.spread.of(bar.opened_at))
         decisions: list[Event] = [bar]
         for watcher in self.watchers:
             said = watcher.on_bar(asking, bar)

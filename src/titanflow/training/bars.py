@@ -16,6 +16,7 @@ from titanflow.domain.events import (
     BarClosed,
     BarPointReceived,
     ClockAdvanced,
+    CorporateActionApplied,
     Event,
     OffMarketPrintReceived,
     Print,
@@ -24,9 +25,10 @@ from titanflow.domain.events import (
     TickReceived,
 )
 from titanflow.domain.instruments import TradingCalendar
-from titanflow.domain.types import SCALE, InstrumentId, Nanos
+from titanflow.domain.types import SCALE, CorporateActionKind, InstrumentId, Nanos
 from titanflow.errors import InputError
 from titanflow.signal.bars import BarBuilder, BarSpread
+from titanflow.signal.price_basis import PriceBasis
 
 _NEVER = 1 << 63
 NO_SEQ = 0
@@ -95,9 +97,10 @@ class Venue(NamedTuple):
 
 
 class _Series:
-    __slots__ = ("builder", "columns", "spread")
+    __slots__ = ("basis", "builder", "columns", "spread")
 
     def __init__(self, instrument: InstrumentId, seconds: int, venue: "Venue") -> None:
+        self.basis = PriceBasis()
         self.builder = BarBuilder(instrument, seconds, venue.calendar, venue.tape_seconds)
         self.spread = BarSpread(seconds, venue.calendar)
         self.columns = _Columns()
@@ -120,6 +123,7 @@ class BarFolder:
             OffMarketPrintReceived: self._on_off_market_print,
             QuoteReceived: self._on_quote,
             ClockAdvanced: self._on_clock,
+            CorporateActionApplied: self._on_corporate_action,
         }
 
     def take(self, event: Event) -> None:
@@ -168,9 +172,15 @@ class BarFolder:
             ends = (series.builder.ends_at for series in self._series.values())
             self._next_end = min((end for end in ends if end), default=_NEVER)
 
+    def _on_corporate_action(self, action: CorporateActionApplied) -> None:
+        series = self._series.get(action.instrument)
+        if series is not None and action.kind is CorporateActionKind.SPLIT:
+            series.builder.split(action.new, action.old)
+            series.basis.split(action.new, action.old)
+
     def _keep(self, series: _Series, bar: BarClosed | None) -> None:
         if bar is not None and bar.opened_at >= self._whole_from:
-            series.columns.add(bar, series.spread.of(bar.opened_at))
+            series.columns.add(series.basis.bar(bar), series.spread.of(bar.opened_at))
 
 
 def joined(parts: Iterable[tuple[str, Bars]], instrument: InstrumentId) -> Bars:

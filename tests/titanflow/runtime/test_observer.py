@@ -12,6 +12,7 @@ from support.short_session import write_session
 from titanflow.cli.progress import model_warnings
 from titanflow.domain.events import (
     ContenderSetAside,
+    CorporateActionApplied,
     FeatureDriftMeasured,
     KillSwitchTripped,
     LeaderboardPublished,
@@ -25,7 +26,7 @@ from titanflow.domain.events import (
     TickReceived,
     tag_of,
 )
-from titanflow.domain.types import SetAsideReason, Side, WithheldReason
+from titanflow.domain.types import SCALE, CorporateActionKind, SetAsideReason, Side, WithheldReason
 from titanflow.runtime.observer import Observer
 
 
@@ -54,11 +55,16 @@ def test_it_knows_beginning_and_end(observer: Observer) -> None:
     assert observer.ended
 
 
-def test_positions_are_the_sum_of_the_fills_without_the_flat_ones(observer: Observer) -> None:
-    fills = [event for event in eventful_session() if isinstance(event, OrderFilled)]
+def test_positions_are_the_sum_of_the_fills_by_the_splits_without_the_flat_ones(observer: Observer) -> None:
     held: Counter[tuple[str, str]] = Counter()
-    for fill in fills:
-        held[fill.contender, fill.instrument] += fill.quantity if fill.side is Side.BUY else -fill.quantity
+    for event in eventful_session():
+        if isinstance(event, OrderFilled):
+            held[event.contender, event.instrument] += event.quantity * event.side.sign
+        elif isinstance(event, CorporateActionApplied) and event.kind is CorporateActionKind.SPLIT:
+            for (contender, instrument), quantity in held.items():
+                if instrument == event.instrument:
+                    whole = abs(quantity) * event.new // event.old // SCALE * SCALE
+                    held[contender, instrument] = whole if quantity > 0 else -whole
     assert observer.positions == {key: quantity for key, quantity in held.items() if quantity}
     assert {contender for contender, _ in held} <= {spec.id for spec in CONTENDERS}
 

@@ -64,6 +64,11 @@ class Window:
         if len(self.pairs) > PAIRS:
             self._count(self.pairs.popleft(), -1)
 
+    def split(self, new: int, old: int) -> None:
+        """Volumes of before a split of `new` for `old` are told in the new shares; all else is a part of the price."""
+        self.pairs = deque(pair._replace(volume=scaled(pair.volume * new, old)) for pair in self.pairs)
+        self.volume = sum(pair.volume for pair in self.pairs)
+
     def _count(self, pair: Pair, sign: int) -> None:
         opening, closing, openings, closings, squared_return, volume = pair
         self.opening += sign * opening
@@ -141,6 +146,17 @@ class Tape:
         """A print that sets no price is volume of the bar under way."""
         if off_market.at < self.ends_at:
             self.volume += off_market.size
+
+    def split(self, new: int, old: int) -> None:
+        """What was seen before a split of `new` for `old` is told in the new shares."""
+        self.open, self.high, self.low, self.close = (
+            scaled(price * old, new) for price in (self.open, self.high, self.low, self.close)
+        )
+        self.volume = scaled(self.volume * new, old)
+        if self.last is not None:
+            start, high, low, close = self.last
+            self.last = start, scaled(high * old, new), scaled(low * old, new), scaled(close * old, new)
+        self.window.split(new, old)
 
     def _begin(self, start: Nanos, price: Price) -> None:
         """The bar under way is complete; another one opens."""

@@ -11,8 +11,10 @@ from titanflow.domain.instruments import Instrument
 from titanflow.domain.session_settings import FeedSpec
 from titanflow.domain.types import NANOS_PER_SECOND, InstrumentId, Nanos
 from titanflow.errors import InputError
+from titanflow.gateway.corporate_actions import CorporateAction
 from titanflow.gateway.providers.base import ProviderRequest, RawBar, RawBarPoint, RawQuote, RawRow, RawTick
 from titanflow.gateway.providers.options import Options
+from titanflow.gateway.providers.tape_actions import action_files, read_actions
 from titanflow.gateway.providers.tape_columns import Layout
 from titanflow.gateway.providers.tape_files import open_tape
 from titanflow.gateway.providers.tape_rows import Fields, rows_of
@@ -33,7 +35,8 @@ class TapeDataProvider:
 
     Options: `columns` (names that differ, as `ts_ns=time,price=px`), `time_unit` (ns, us, ms, s, iso), `time_zone` (of
     times that name none), `venue` (for all rows, instead of the column exchange), `symbol` (for files without that
-    column), `bar_seconds` (length of a bar; inferred), `delimiter`.
+    column), `bar_seconds` (length of a bar; inferred), `delimiter`, `actions` (a file of splits and dividends;
+    else those that stand beside the tapes as TAPE.actions.csv).
     """
 
     name: ClassVar[str] = "tape"
@@ -47,21 +50,29 @@ class TapeDataProvider:
         layout = Layout(options)
         bar_seconds = options.integer("bar_seconds", None, upto=7 * 24 * 3600)
         delimiter = options.text("delimiter", ",")
+        actions = options.text("actions", "")
         options.finish()
+        self._action_files = action_files(request.tapes, actions)
         self._paths = request.tapes
         self._files = tuple(
             rows_of(open_tape(path, delimiter), layout, request.catalogue, bar_seconds) for path in request.tapes
         )
         self._survey(request)
+        self._actions = read_actions(self._action_files, self._instruments)
+
+    def actions(self) -> tuple[CorporateAction, ...]:
+        """The splits and dividends of its instruments."""
+        return self._actions
 
     def feed(self) -> FeedSpec:
-        """The files' names, and a digest over their bytes, one file after the other."""
+        """The files' names, and a digest over their bytes, one file after the other; files of actions come last."""
         digest = hashlib.sha256()
-        for path in self._paths:
+        paths = (*self._paths, *self._action_files)
+        for path in paths:
             with path.open("rb") as file:
                 while piece := file.read(1 << 20):
                     digest.update(piece)
-        source = ", ".join(path.name for path in self._paths)
+        source = ", ".join(path.name for path in paths)
         return FeedSpec(self.name, source, digest.hexdigest(), tuple(sorted(self._bars.items())))
 
     def instruments(self) -> tuple[Instrument, ...]:
