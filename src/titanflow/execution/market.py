@@ -218,7 +218,7 @@ class PaperMarket:
     def _settle(self, turn: Turn, order: WorkingOrder, price: Price) -> None:
         quantity = self._wanted(order)
         fee = commission(order, price, quantity)
-        self._fill(turn, order, Trade(quantity, price, fee, order.ends_at, price, FillBasis.CLOSING_PRICE))
+        self._fill(turn, order, Trade(quantity, price, fee, min(order.ends_at, turn.at), price, FillBasis.CLOSING_PRICE))
 
     # --- fills -------------------------------------------------------------------------------------------------------
 

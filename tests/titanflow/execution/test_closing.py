@@ -131,6 +131,7 @@ def test_a_session_that_ends_in_the_days_last_second_settles_too() -> None:
     at.now = CLOSE - 1
     (fill,) = fills_of(at.end())
     assert fill.basis is FillBasis.CLOSING_PRICE
+    assert fill.met_at == fill.at == CLOSE - 1
 
 
 def test_a_session_that_ends_earlier_settles_nothing() -> None:
