@@ -218,7 +218,8 @@ class PaperMarket:
     def _settle(self, turn: Turn, order: WorkingOrder, price: Price) -> None:
         quantity = self._wanted(order)
         fee = commission(order, price, quantity)
-        self._fill(turn, order, Trade(quantity, price, fee, min(order.ends_at, turn.at), price, FillBasis.CLOSING_PRICE))
+        settled_at = min(order.ends_at, turn.at)
+        self._fill(turn, order, Trade(quantity, price, fee, settled_at, price, FillBasis.CLOSING_PRICE))
 
     # --- fills -------------------------------------------------------------------------------------------------------
 
