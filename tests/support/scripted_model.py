@@ -30,11 +30,13 @@ def surely(probability: float, dissimilarity: float = 0.5) -> Inference:
 class ScriptedModel:
     """Answers by the newest row. What it was asked is in `asked` (windows) and `explained` (instrument, seed)."""
 
-    def __init__(self, answer: Answer, kind: str = "lightgbm", *, trained_until: int = 0, **changes: Any) -> None:
+    def __init__(
+        self, answer: Answer, kind: str = "lightgbm", *, trained_from: int = 0, trained_until: int = 0, **changes: Any
+    ) -> None:
         # The window of tiny models is that of their kind; here it is whatever the test says.
         window = changes.pop("window", 1)
         made, files = tiny_model_files(kind, **{"features": ("return_1",), **changes})
-        training: TrainingWindow = msgspec.structs.replace(made.training, last_at=trained_until)
+        training: TrainingWindow = msgspec.structs.replace(made.training, first_at=trained_from, last_at=trained_until)
         self.manifest: ModelManifest = msgspec.structs.replace(made, window=window, training=training)
         self.digest = digest_of(self.manifest)
         self.reference = msgspec.json.decode(files[REFERENCE_FILE], type=ModelReference)

@@ -20,6 +20,7 @@ _MEANINGS: Mapping[WithheldReason, str] = {
     WithheldReason.OUTLIER: "the market lies too far from anything that it was trained on",
     WithheldReason.STALE: "its training ended too long ago",
     WithheldReason.IN_SAMPLE: "it was trained on this very time, so that a result would prove nothing",
+    WithheldReason.BEFORE_TRAINING: "it was trained on what came after this time, so that a result would prove nothing",
     WithheldReason.NOT_FINITE: "it returned no usable number",
 }
 

@@ -190,6 +190,7 @@ class SessionView:
 
 SILENCES = {
     WithheldReason.IN_SAMPLE: "this very time was in their training data, so a result would prove nothing",
+    WithheldReason.BEFORE_TRAINING: "they were trained on what came after this time, so a result would prove nothing",
     WithheldReason.STALE: "their training ended longer ago than max_age_days",
 }
 
@@ -234,11 +235,11 @@ def _silences(seen: Observer) -> list[str]:
 
 
 def _still(withheld: SignalWithheld, reason: WithheldReason, at: Nanos) -> bool:
-    """Whether it withheld for this reason and that has not passed: what lay in its training data ends with them."""
+    """Whether it withheld for this reason and that has not passed: the time up to its training's end does."""
     if withheld.reason is not reason:
         return False
     age_days = dict(withheld.context)["age_days"]
-    return reason is not WithheldReason.IN_SAMPLE or at <= withheld.at - round(float(age_days) * NANOS_PER_DAY)
+    return reason is WithheldReason.STALE or at <= withheld.at - round(float(age_days) * NANOS_PER_DAY)
 
 
 def _denials(started: SessionStarted) -> list[str]:

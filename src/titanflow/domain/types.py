@@ -233,6 +233,8 @@ class WithheldReason(StrEnum):
     """Its training ended longer ago than its contender allows."""
     IN_SAMPLE = "in_sample"
     """This very time was in its training data: a result would prove nothing."""
+    BEFORE_TRAINING = "before_training"
+    """The time lies before its training data: it knows what came afterwards."""
     NOT_FINITE = "not_finite"
     """It returned no usable number."""
 

@@ -170,6 +170,16 @@ def test_within_its_training_data_it_keeps_silent_and_says_so_once() -> None:
     assert sides(said) == [None, None, None, None, Side.BUY]
 
 
+def test_before_its_training_data_it_keeps_silent_for_another_reason_than_within_them() -> None:
+    model = model_of([BUY] * 6, trained_from=bar(2).at, trained_until=bar(3).at)
+    said = said_by(model, [100] * 6)
+    before, within = (Side.BUY, WithheldReason.BEFORE_TRAINING), (Side.BUY, WithheldReason.IN_SAMPLE)
+    assert reasons(said) == [None, before, within, None, None, None]
+    assert sides(said) == [None, None, None, None, Side.BUY, None]
+    allowed = model_of([BUY], trained_from=bar(9).at, trained_until=bar(9).at)
+    assert sides(said_by(allowed, [100] * 2, in_sample="trade")) == [None, Side.BUY]
+
+
 def test_once_the_time_is_said_to_forbid_it_the_model_is_not_asked_until_it_does_no_longer() -> None:
     model = model_of([HOLD, BUY, BUY, HOLD], trained_until=bar(5).at)
     said = said_by(model, [100] * 8)

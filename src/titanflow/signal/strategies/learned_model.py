@@ -52,7 +52,9 @@ class LearnedModelStrategy(Strategy):
             "What becomes of a signal on features unlike those of the training.",
             choices=("withhold", "lower", "ignore"),
         ),
-        ParameterSpec("in_sample", "withhold", "May it trade times it was trained on?", choices=("withhold", "trade")),
+        ParameterSpec(
+            "in_sample", "withhold", "May it trade times it was trained on, or earlier?", choices=("withhold", "trade")
+        ),
         ParameterSpec("hold_bars", 0, "Bars after which it sells; 0: the horizon of its label.", 0, 10_000),
     )
 
@@ -165,7 +167,8 @@ class LearnedModelStrategy(Strategy):
         """Why the model has no say at this time, whatever it would answer."""
         age = self._age(bar)
         if age <= 0 and self._values["in_sample"] == "withhold":
-            return WithheldReason.IN_SAMPLE
+            before = bar.at < self._model.manifest.training.first_at
+            return WithheldReason.BEFORE_TRAINING if before else WithheldReason.IN_SAMPLE
         return WithheldReason.STALE if age > self._max_age else None
 
     def _age(self, bar: BarClosed) -> Nanos:
