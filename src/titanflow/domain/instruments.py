@@ -1,6 +1,6 @@
 """What can be traded and when: instruments, their fees and increments, and the opening hours of their venues."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from enum import StrEnum
 
 from msgspec import Struct
@@ -86,6 +86,11 @@ class TradingCalendar(Struct, frozen=True, array_like=True):
         """The first close after `at`: of the session under way, else of the next; None where none is known."""
         index = bisect_right(self.sessions, at, key=_closing)
         return self.sessions[index][1] if index < len(self.sessions) else None
+
+    def sessions_between(self, after: Nanos, before: Nanos) -> int:
+        """How many sessions lie wholly between two moments."""
+        first = bisect_left(self.sessions, after, key=_opening)
+        return max(0, bisect_right(self.sessions, before, key=_closing) - first)
 
 
 def _opening(session: tuple[Nanos, Nanos]) -> Nanos:

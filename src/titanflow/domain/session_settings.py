@@ -172,3 +172,5 @@ class FeedSpec(Struct, frozen=True, array_like=True):
     """Digest of the source's bytes; empty for a live feed."""
     bars: tuple[tuple[InstrumentId, int], ...] = ()
     """(instrument, seconds) for each instrument that the source gives in bars, sorted; those of trades are left out."""
+    notes: tuple[str, ...] = ()
+    """What is to be known of the source's rows, for people: bars told twice, trades that look told twice."""

@@ -12,10 +12,12 @@ class BadTickReason(StrEnum):
     NOT_POSITIVE = "NOT_POSITIVE"
     ZERO_SIZE = "ZERO_SIZE"
     TOO_LARGE = "TOO_LARGE"
+    TOO_PRECISE = "TOO_PRECISE"
     CROSSED_QUOTE = "CROSSED_QUOTE"
     UNKNOWN_INSTRUMENT = "UNKNOWN_INSTRUMENT"
     TIME_FAR_OFF = "TIME_FAR_OFF"
     OUT_OF_ORDER = "OUT_OF_ORDER"
+    DUPLICATE = "DUPLICATE"
     SUSPICIOUS = "SUSPICIOUS"
 
     @property
@@ -30,10 +32,12 @@ _MEANINGS: dict[BadTickReason, str] = {
     BadTickReason.NOT_POSITIVE: "The price, bid or ask is zero or below, or the size is below zero.",
     BadTickReason.ZERO_SIZE: "The size is zero, which only an index may have.",
     BadTickReason.TOO_LARGE: "Price, size, bid or ask does not fit the ledger's integers.",
+    BadTickReason.TOO_PRECISE: "Price, size, bid or ask has more than nine decimals.",
     BadTickReason.CROSSED_QUOTE: "The ask is below the bid.",
     BadTickReason.UNKNOWN_INSTRUMENT: "No instrument of the session has this symbol on this venue.",
     BadTickReason.TIME_FAR_OFF: "The time is before 1990, after 2200, or implausibly far ahead of the feed.",
     BadTickReason.OUT_OF_ORDER: "The time is before that of the feed's last accepted tick.",
+    BadTickReason.DUPLICATE: "The trade's id was seen before, or the bar's time with other values.",
     BadTickReason.SUSPICIOUS: "The provider flagged the print as not to be used.",
 }
 

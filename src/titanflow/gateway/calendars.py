@@ -3,10 +3,11 @@
 import warnings
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from titanflow.domain.instruments import Instrument, TradingCalendar
-from titanflow.domain.types import NANOS_PER_SECOND, Nanos
+from titanflow.domain.types import NANOS_PER_DAY, NANOS_PER_SECOND, Nanos
 from titanflow.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,9 +26,10 @@ def calendars_for(instruments: Iterable[Instrument], first: Nanos, last: Nanos) 
     or whose recorded years do not reach `first`.
     """
     names = sorted({instrument.calendar for instrument in instruments})
-    return tuple(_calendar(name, first, last) for name in names)
+    return tuple(_calendar(name, first - first % NANOS_PER_DAY, last - last % NANOS_PER_DAY) for name in names)
 
 
+@lru_cache(maxsize=64)
 def _calendar(name: str, first: Nanos, last: Nanos) -> TradingCalendar:
     if name == ALWAYS_OPEN:
         return TradingCalendar(name, always_open=True, sessions=())

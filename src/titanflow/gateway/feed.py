@@ -24,7 +24,7 @@ from titanflow.gateway.calendars import calendars_for
 from titanflow.gateway.clock import SecondHand
 from titanflow.gateway.corporate_actions import ActionSchedule, KnowsActions
 from titanflow.gateway.health import FeedHealth
-from titanflow.gateway.normaliser import MAX_JUMP_SECONDS, Normaliser
+from titanflow.gateway.normaliser import Normaliser, longest_jump_seconds
 from titanflow.gateway.print_band import PRINT_BAND, PrintBand
 from titanflow.gateway.providers.base import Provider
 
@@ -64,7 +64,7 @@ class Feed:
         calendars: Sequence[TradingCalendar] | None = None,
         silence_seconds: int = SILENCE_SECONDS,
         max_gap_seconds: int = MAX_GAP_SECONDS,
-        max_jump_seconds: int = MAX_JUMP_SECONDS,
+        max_jump_seconds: int | None = None,
         print_band: Ratio = PRINT_BAND,
     ) -> None:
         """See `FeedHealth`, `SecondHand`, `Normaliser` and `PrintBand` for the limits (`print_band` 0: no band).
@@ -98,7 +98,8 @@ class Feed:
         return (item for item in every if item.position > start) if start else every
 
     def _items(self) -> Iterator[FeedItem]:
-        judge = Normaliser(self.instruments, max_jump_seconds=self._max_jump_seconds).judge
+        max_jump_seconds = self._max_jump_seconds or longest_jump_seconds(self.provider.feed().bars)
+        judge = Normaliser(self.instruments, calendars=self.calendars, max_jump_seconds=max_jump_seconds).judge
         hand = SecondHand(self.calendars, self._max_gap_seconds)
         health = FeedHealth(self.instruments, self.calendars, self._silence_seconds, self._max_gap_seconds)
         band = PrintBand(self.instruments, self.calendars, self._print_band, self._max_gap_seconds)

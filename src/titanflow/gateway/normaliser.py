@@ -14,29 +14,41 @@ from titanflow.domain.events import (
     QuoteReceived,
     TickReceived,
 )
-from titanflow.domain.instruments import Instrument
-from titanflow.domain.types import MAX_UNITS, NANOS_PER_SECOND, InstrumentId, Nanos, decimal_of
+from titanflow.domain.instruments import Instrument, TradingCalendar
+from titanflow.domain.types import MAX_UNITS, NANOS_PER_SECOND, SCALE, InstrumentId, Nanos
 from titanflow.gateway.bad_ticks import BadTick, BadTickReason
 from titanflow.gateway.numbers import finite, units_or_text
 from titanflow.gateway.providers.base import RawBar, RawBarPoint, RawQuote, RawRow, RawTick
+from titanflow.gateway.stored_rows import Fault, payload_of, row_of, text_of
 from titanflow.gateway.time_gate import TimeGate
 
 MAX_JUMP_SECONDS = 5 * 24 * 3600
 """How far ahead of the feed a single row may be by default: longer than any weekend with holidays."""
+MAX_JUMP_BARS = 5
+"""On a tape of bars, as many of the longest bars where that is further."""
 
 Verdict = TickReceived | OffMarketPrintReceived | OfficialPrintReceived | QuoteReceived | BadTick
 """Of a row that stands for itself."""
-Fault = tuple[BadTickReason, str]
 
 
 class Normaliser:
     """Judges the rows of one feed in order; it remembers the time of the last row that it accepted."""
 
     def __init__(
-        self, instruments: Iterable[Instrument], *, max_jump_seconds: int = MAX_JUMP_SECONDS, last: Nanos = 0
+        self,
+        instruments: Iterable[Instrument],
+        *,
+        calendars: Iterable[TradingCalendar] = (),
+        max_jump_seconds: int = MAX_JUMP_SECONDS,
+        last: Nanos = 0,
     ) -> None:
-        """`max_jump_seconds`: a lone row further ahead than this is TIME_FAR_OFF. `last`: time of the feed so far."""
+        """`max_jump_seconds`: a lone row further ahead is TIME_FAR_OFF, unless its venue was closed meanwhile.
+
+        `last` is the time of the feed so far.
+        """
         known = tuple(instruments)
+        hours = {calendar.id: calendar for calendar in calendars if not calendar.always_open}
+        self._hours = {i.id: hours[i.calendar] for i in known if i.calendar in hours}
         self._ids: dict[tuple[str, str], InstrumentId] = {(i.symbol, i.venue): i.id for i in known}
         self._indices = frozenset(i.id for i in known if not i.tradable)
         self._gate = TimeGate(max_jump_seconds * NANOS_PER_SECOND)
@@ -79,7 +91,7 @@ class Normaliser:
         """A bar is judged as a whole: the point that opens it decides on all."""
         pair, gate = (row.symbol, row.venue), self._gate
         if row.at == row.opened_at:
-            fault = _unknown(row) if pair not in self._ids else gate.admit(row.at)
+            fault = self._fault_of_time(self._ids[pair], row.at) if pair in self._ids else _unknown(row)
         elif pair in self._refused:
             return None
         elif row.at < gate.last:
@@ -111,16 +123,16 @@ class Normaliser:
             return _refused(row, row.fault or _unknown(row))
         fault = None
         for field in ("open", "high", "low", "close"):
-            fault = fault or _fault_of_number(field, _read(getattr(row, field)))
+            fault = fault or fault_of_number(field, _read(getattr(row, field)))
         zero_allowed = instrument in self._indices
-        fault = fault or _fault_of_number("volume", _read(row.volume), zero_allowed=zero_allowed)
+        fault = fault or fault_of_number("volume", _read(row.volume), zero_allowed=zero_allowed)
         return _refused(row, fault or (BadTickReason.BAD_ROW, "a bar by itself cannot be played"))
 
     def _judge_slowly(self, row: RawTick, instrument: InstrumentId | None) -> Verdict:
         row = _with_numbers_read(row)
         if instrument is None:
             return _refused(row, row.fault or _unknown(row))
-        fault = row.fault or self._fault_of_values(row, instrument) or self._gate.admit(row.at)
+        fault = row.fault or self._fault_of_values(row, instrument) or self._fault_of_time(instrument, row.at)
         if fault is not None:
             return _refused(row, fault)
         printed = _number(row.at), instrument, _number(row.price), _number(row.size)
@@ -132,14 +144,22 @@ class Normaliser:
         row = msgspec.structs.replace(row, bid=_read(row.bid), ask=_read(row.ask))
         if instrument is None:
             return _refused(row, row.fault or _unknown(row))
-        fault = row.fault or _fault_of_quote(row) or self._gate.admit(row.at)
+        fault = row.fault or _fault_of_quote(row) or self._fault_of_time(instrument, row.at)
         if fault is not None:
             return _refused(row, fault)
         return QuoteReceived(_number(row.at), instrument, _number(row.bid), _number(row.ask))
 
+    def _fault_of_time(self, instrument: InstrumentId, at: Nanos | str) -> Fault | None:
+        return self._gate.admit(at, self._hours.get(instrument))
+
     def _fault_of_values(self, row: RawTick, instrument: InstrumentId) -> Fault | None:
         zero_allowed = instrument in self._indices
-        return _fault_of_number("price", row.price) or _fault_of_number("size", row.size, zero_allowed=zero_allowed)
+        return fault_of_number("price", row.price) or fault_of_number("size", row.size, zero_allowed=zero_allowed)
+
+
+def longest_jump_seconds(bars: Iterable[tuple[InstrumentId, int]]) -> int:
+    """How far ahead of a feed with these bars (`FeedSpec.bars`) a single row may be."""
+    return max(MAX_JUMP_SECONDS, MAX_JUMP_BARS * max((seconds for _, seconds in bars), default=0))
 
 
 def retry(payload: bytes, instruments: Iterable[Instrument], last: Nanos = 0) -> Verdict:
@@ -149,126 +169,10 @@ def retry(payload: bytes, instruments: Iterable[Instrument], last: Nanos = 0) ->
     are those of `Normaliser`. A payload that is not a row of a feed comes back as BAD_ROW.
     """
     try:
-        row = _stored(payload)
+        row = row_of(payload)
     except msgspec.MsgspecError as error:
         return BadTick(BadTickReason.BAD_ROW, f"not a row of a feed: {error}", payload)
     return Normaliser(instruments, last=last).judge_row(row)
-
-
-def payload_of(row: RawRow, fault: Fault | None = None) -> bytes:
-    """The row as JSON, numbers in plain decimal notation; `retry` reads it back.
-
-    A point stands for its bar, as far as that is known. A bar keeps the `fault` found: it is not played a second time.
-    """
-    if isinstance(row, RawBarPoint):
-        row = RawBar(row.position, row.symbol, row.venue, row.opened_at, row.price, row.high, row.low, "", "")
-    if isinstance(row, RawBar):
-        return msgspec.json.encode(_StoredBar.of(msgspec.structs.replace(row, fault=fault or row.fault)))
-    return msgspec.json.encode(_StoredQuote.of(row) if isinstance(row, RawQuote) else _StoredRow.of(row))
-
-
-def _stored(payload: bytes) -> RawTick | RawQuote | RawBar:
-    kind: type[_StoredQuote | _StoredBar | _StoredRow] = _StoredRow
-    fields = msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
-    if "bid" in fields:
-        kind = _StoredQuote
-    elif "volume" in fields:
-        kind = _StoredBar
-    return msgspec.json.decode(payload, type=kind).raw()
-
-
-class _StoredRow(msgspec.Struct):
-    """A row in the dead letters: price and size as decimal text, time in nanoseconds where it could be read."""
-
-    position: int
-    symbol: str
-    venue: str
-    at: int | str
-    price: str
-    size: str
-    off_market: bool = False
-    fault: Fault | None = None
-    official: bool = False
-
-    @classmethod
-    def of(cls, row: RawTick) -> "_StoredRow":
-        at, price, size = _storable(row.at), _text(row.price), _text(row.size)
-        return cls(row.position, row.symbol, row.venue, at, price, size, row.off_market, row.fault, row.official)
-
-    def raw(self) -> RawTick:
-        price, size = units_or_text(self.price), units_or_text(self.size)
-        place = self.position, self.symbol, self.venue, self.at
-        return RawTick(*place, price, size, self.off_market, self.fault, self.official)
-
-
-class _StoredQuote(msgspec.Struct):
-    """A quote in the dead letters, likewise."""
-
-    position: int
-    symbol: str
-    venue: str
-    at: int | str
-    bid: str
-    ask: str
-    fault: Fault | None = None
-
-    @classmethod
-    def of(cls, row: RawQuote) -> "_StoredQuote":
-        at, bid, ask = _storable(row.at), _text(row.bid), _text(row.ask)
-        return cls(row.position, row.symbol, row.venue, at, bid, ask, row.fault)
-
-    def raw(self) -> RawQuote:
-        bid, ask = units_or_text(self.bid), units_or_text(self.ask)
-        return RawQuote(self.position, self.symbol, self.venue, self.at, bid, ask, self.fault)
-
-
-class _StoredBar(msgspec.Struct):
-    """A bar in the dead letters, likewise."""
-
-    position: int
-    symbol: str
-    venue: str
-    at: int | str
-    open: str
-    high: str
-    low: str
-    close: str
-    volume: str
-    fault: Fault | None = None
-
-    @classmethod
-    def of(cls, row: RawBar) -> "_StoredBar":
-        return cls(
-            position=row.position,
-            symbol=row.symbol,
-            venue=row.venue,
-            at=_storable(row.at),
-            open=_text(row.open),
-            high=_text(row.high),
-            low=_text(row.low),
-            close=_text(row.close),
-            volume=_text(row.volume),
-            fault=row.fault,
-        )
-
-    def raw(self) -> RawBar:
-        return RawBar(
-            position=self.position,
-            symbol=self.symbol,
-            venue=self.venue,
-            at=self.at,
-            open=units_or_text(self.open),
-            high=units_or_text(self.high),
-            low=units_or_text(self.low),
-            close=units_or_text(self.close),
-            volume=units_or_text(self.volume),
-            fault=self.fault,
-        )
-
-
-def _storable(at: int | str) -> int | str:
-    """JSON readers hold no larger integers; an absurd time is as well kept as text."""
-    return str(at) if isinstance(at, int) and abs(at) > MAX_UNITS else at
 
 
 def _with_numbers_read(row: RawTick) -> RawTick:
@@ -281,10 +185,6 @@ def _read(value: int | str) -> int | str:
     return units_or_text(value) if isinstance(value, str) else value
 
 
-def _text(value: int | str) -> str:
-    return value if isinstance(value, str) else f"{decimal_of(value):f}"
-
-
 def _number(value: int | str) -> int:
     if isinstance(value, str):
         raise TypeError(f"{value!r} was accepted as a number")
@@ -293,7 +193,8 @@ def _number(value: int | str) -> int:
 
 def _refused(row: RawRow, fault: Fault) -> BadTick:
     reason, detail = fault
-    return BadTick(reason, detail, payload_of(row, fault))
+    place = f"{row.source}, line {row.line}: " if row.source else ""
+    return BadTick(reason, place + detail, payload_of(row, fault))
 
 
 def _unknown(row: RawRow) -> Fault:
@@ -302,24 +203,28 @@ def _unknown(row: RawRow) -> Fault:
 
 
 def _fault_of_quote(row: RawQuote) -> Fault | None:
-    fault = _fault_of_number("bid", row.bid) or _fault_of_number("ask", row.ask)
+    fault = fault_of_number("bid", row.bid) or fault_of_number("ask", row.ask)
     if fault is None and _number(row.ask) < _number(row.bid):
-        return BadTickReason.CROSSED_QUOTE, f"ask is {_text(row.ask)}, below the bid of {_text(row.bid)}"
+        return BadTickReason.CROSSED_QUOTE, f"ask is {text_of(row.ask)}, below the bid of {text_of(row.bid)}"
     return fault
 
 
 _QUANTITIES = ("size", "volume")
 
 
-def _fault_of_number(field: str, value: int | str, *, zero_allowed: bool = False) -> Fault | None:
+def fault_of_number(field: str, value: int | str, *, zero_allowed: bool = False) -> Fault | None:
+    """What is wrong with a price or a size: units of 1e-9, or the text where it could not be read as such."""
     if isinstance(value, str):
-        if finite(value) is not None:
-            return BadTickReason.TOO_LARGE, f"{field} is {value}, beyond ±{_text(MAX_UNITS)}"
+        number = finite(value)
+        if number is not None and abs(number) * SCALE > MAX_UNITS:
+            return BadTickReason.TOO_LARGE, f"{field} is {value}, beyond ±{text_of(MAX_UNITS)}"
+        if number is not None:
+            return BadTickReason.TOO_PRECISE, f"{field} is {value}, of more than nine decimals"
         return BadTickReason.NOT_A_NUMBER, f"{field} is {value!r}, not a finite decimal number"
     if value < 0 or (value == 0 and field not in _QUANTITIES):
-        return BadTickReason.NOT_POSITIVE, f"{field} is {_text(value)}, not above zero"
+        return BadTickReason.NOT_POSITIVE, f"{field} is {text_of(value)}, not above zero"
     if value == 0 and not zero_allowed:
         return BadTickReason.ZERO_SIZE, f"{field} is 0, which only an index may have"
     if value > MAX_UNITS:
-        return BadTickReason.TOO_LARGE, f"{field} is {_text(value)}, above {_text(MAX_UNITS)}"
+        return BadTickReason.TOO_LARGE, f"{field} is {text_of(value)}, above {text_of(MAX_UNITS)}"
     return None

@@ -1,25 +1,34 @@
-"""Numbers of a source as 1e-9 units, exactly, or as their text where they cannot be read."""
+"""Numbers of a source as 1e-9 units, exactly, or as their text: nothing is cut, and nothing rounded unasked."""
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,9})?", re.ASCII | re.IGNORECASE)
+"""Digits of ASCII alone, and nothing between them: Python would also read `1_70` and full-width digits."""
 _MAX_DIGITS = 18
 """Numbers with more digits before the point stay text: turning `1e999999` into an integer would take for ever."""
+_MOST_DECIMALS = 1_000
+"""Likewise those with more digits behind it."""
+_EXACT = Context(prec=_MAX_DIGITS + _MOST_DECIMALS + 1, rounding=ROUND_HALF_EVEN)
 
 
-def units_or_text(text: str, decimals: int = 9) -> int | str:
-    """The number in units of 10^-decimals, rounded half to even; the text itself where it is none or beyond reach."""
+def units_or_text(text: str, decimals: int = 9, *, rounded: bool = False) -> int | str:
+    """The number in units of 10^-decimals; the text itself where it is none, beyond reach or more precise than that.
+
+    `rounded` takes a more precise one too, rounded half to even.
+    """
     number = finite(text)
     if number == 0:
         return 0
     if number is None or number.adjusted() > _MAX_DIGITS:
         return text
-    return int(number.scaleb(decimals).to_integral_value())
+    if -int(number.as_tuple().exponent) > _MOST_DECIMALS:
+        return text
+    units = number.scaleb(decimals, _EXACT)
+    whole = units.to_integral_value(ROUND_HALF_EVEN, _EXACT)
+    return int(whole) if rounded or whole == units else text
 
 
 def finite(text: str) -> Decimal | None:
     """The number that the text is; None for what is no number, infinite or NaN."""
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
+    return Decimal(text) if _NUMBER.fullmatch(text.strip()) else None

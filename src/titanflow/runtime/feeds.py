@@ -13,8 +13,11 @@ from titanflow.settings import Settings
 DEFAULT_TAPE = "us_equity_minute_2019-02"
 
 
-def open_provider(settings: Settings) -> Provider:
-    """The provider that the settings name; the tape provider without tapes plays the shipped sample."""
+def open_provider(settings: Settings, started: SessionStarted | None = None) -> Provider:
+    """The provider that the settings name; the tape provider without tapes plays the shipped sample.
+
+    A session that `started` already has recorded its calendars; to ask the library again takes a second of imports.
+    """
     tapes = settings.feed.tapes
     if settings.feed.provider == "tape" and not tapes:
         tapes = (sample_tape(DEFAULT_TAPE),)
@@ -24,13 +27,13 @@ def open_provider(settings: Settings) -> Provider:
         seed=settings.seed,
         options=settings.feed.options,
         catalogue=load_catalogue(settings.feed.catalogue),
+        calendars=started.calendars if started else (),
     )
 
 
 def open_feed(settings: Settings, provider: Provider, started: SessionStarted | None = None) -> Feed:
     """The feed of a provider, with the limits of the settings.
 
-    A session that `started` already has recorded its calendars; to ask the library again takes a second of imports.
     Raises SessionStateError where the provider no longer gives what that session started with.
     """
     if started:

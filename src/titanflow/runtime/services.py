@@ -50,7 +50,7 @@ def run_gateway(job: Job) -> None:
 
     started = session_started(job.ledger)
     settings = load_run(job.settings.home, job.ledger.session)
-    feed = open_feed(settings, open_provider(settings), started)
+    feed = open_feed(settings, open_provider(settings, started), started)
     gateway = GatewayService(
         job.ledger,
         feed,
@@ -71,7 +71,7 @@ def run_fused(job: Job) -> None:
     settings = load_run(job.settings.home, job.ledger.session)
     started = session_started(job.ledger)
     check_code(started, allowed=job.settings.runtime.other_code)
-    feed = open_feed(settings, open_provider(settings), started)
+    feed = open_feed(settings, open_provider(settings, started), started)
     run = FusedRun(job.ledger, feed, _models(job), settings.runtime.contender_cpu_seconds)
     run.run(pace=Pace(settings.feed.speed), stop=job.stop)
 

@@ -21,7 +21,7 @@ Point = tuple[int, int, int, int]
 def bars_of(rows: Sequence[Row], length: int = MINUTE) -> Bars:
     """Bars given as (at, pair, open, high, low, close, volume)."""
     at, *others = np.array(rows, dtype=np.int64).T
-    return Bars(at, at + length, *others)
+    return Bars(at, at + length, *others, np.arange(len(at)))
 
 
 def whole_points(*rows: Row, length: int = MINUTE, increments: tuple[int, ...] = (SCALE,)) -> list[Points]:

@@ -92,7 +92,7 @@ def test_a_bad_quote_is_set_aside_and_its_trade_is_not(tape_of: Make) -> None:
     assert market(provider) == [("AAPL", 1.0), ("AAPL", 1.0)]
     refused = [item.bad for item in Feed(provider).items() if item.bad]
     assert [bad.reason for bad in refused] == [BadTickReason.CROSSED_QUOTE, BadTickReason.NOT_A_NUMBER]
-    assert refused[0].detail == "ask is 2.000000000, below the bid of 2.500000000"
+    assert refused[0].detail == "tape0.csv, line 2: ask is 2.000000000, below the bid of 2.500000000"
 
 
 @pytest.mark.parametrize(

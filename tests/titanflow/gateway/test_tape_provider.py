@@ -304,10 +304,11 @@ def test_a_number_does_not_depend_on_its_neighbours(text: str) -> None:
     assert alone.listed()[0] == beside.listed()[1]
 
 
-def test_more_than_nine_decimals_are_rounded_half_to_even() -> None:
+def test_more_than_nine_decimals_are_rounded_half_to_even_only_where_that_is_asked_for() -> None:
     column = pa.array(["0.0000000015", "0.0000000025", "0.00000000251"])
-    assert numbers(column).values.tolist() == [2, 2, 3]
-    assert np.array_equal(numbers(column.slice(1)).values, [2, 3])
+    assert numbers(column, rounded=True).values.tolist() == [2, 2, 3]
+    assert np.array_equal(numbers(column.slice(1), rounded=True).values, [2, 3])
+    assert numbers(column).listed() == column.to_pylist()
 
 
 def test_one_absurd_time_does_not_stretch_the_span_that_calendars_must_cover(tape_of: Make) -> None:

@@ -32,6 +32,8 @@ class Bars(NamedTuple):
     low: Integers
     close: Integers
     volume: Integers
+    row: Integers
+    """Its place among the rows that were read."""
 
     def window(self, start: int, end: int) -> "Bars":
         """The bars from `start` up to `end`."""
@@ -63,6 +65,8 @@ class Points(NamedTuple):
     high: Column
     last: Column
     ends_at: Column
+    row: Column
+    """Its bar's."""
 
 
 def points_of(bars: Bars, increments: Integers) -> Iterator[Points]:
@@ -111,6 +115,7 @@ def _points(bars: Bars, increments: Integers) -> Points:
         high=high,
         last=last[kept],
         ends_at=np.repeat(bars.ends_at[:, None], 4, axis=1)[kept],
+        row=np.repeat(bars.row[:, None], 4, axis=1)[kept],
     )
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple, Protocol
 
 from msgspec import Struct
 
-from titanflow.domain.instruments import Instrument
+from titanflow.domain.instruments import Instrument, TradingCalendar
 from titanflow.domain.session_settings import FeedSpec
 from titanflow.domain.types import Nanos
 from titanflow.gateway.bad_ticks import BadTickReason
@@ -35,6 +35,10 @@ class RawTick(Struct, frozen=True, gc=False):
     """What the provider itself found wrong with the row, and the detail."""
     official: bool = False
     """True where it only repeats an auction that printed already: it is no volume either. Then off-market as well."""
+    source: str = ""
+    """Name of the file that it stands in; empty where there is none."""
+    line: int = 0
+    """Its line there, from 1; in Parquet its row."""
 
 
 class RawQuote(Struct, frozen=True, gc=False):
@@ -52,6 +56,8 @@ class RawQuote(Struct, frozen=True, gc=False):
     """1e-9 units."""
     fault: tuple[BadTickReason, str] | None = None
     """What the provider itself found wrong with the row, and the detail."""
+    source: str = ""
+    line: int = 0
     price: ClassVar[None] = None
     """A quote has neither price nor size, so it never takes the normaliser's short way for trades."""
     size: ClassVar[None] = None
@@ -78,6 +84,8 @@ class RawBarPoint(Struct, frozen=True, gc=False):
     high: int
     last: bool
     ends_at: Nanos
+    source: str = ""
+    line: int = 0
 
 
 class RawBar(Struct, frozen=True, gc=False):
@@ -96,6 +104,8 @@ class RawBar(Struct, frozen=True, gc=False):
     volume: int | str
     fault: tuple[BadTickReason, str] | None = None
     """What the provider itself found wrong with the row, and the detail."""
+    source: str = ""
+    line: int = 0
     price: ClassVar[None] = None
     """Like a quote it has neither."""
     size: ClassVar[None] = None
@@ -115,6 +125,8 @@ class ProviderRequest(NamedTuple):
     options: Mapping[str, object]
     """The provider's own options by name; it refuses names that it does not know."""
     catalogue: Catalogue
+    calendars: tuple[TradingCalendar, ...] = ()
+    """Opening hours that are known already; a provider that needs others asks the library."""
 
 
 class Provider(Protocol):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from titanflow.domain.instruments import TradingCalendar
 from titanflow.errors import InputError
 from titanflow.gateway.catalogue import Catalogue
 from titanflow.gateway.providers.base import Provider, ProviderRequest
@@ -17,9 +18,18 @@ PROVIDERS: Mapping[str, type[Provider]] = {
 
 
 def make_provider(
-    name: str, *, tapes: Sequence[Path], seed: int, options: Mapping[str, object], catalogue: Catalogue
+    name: str,
+    *,
+    tapes: Sequence[Path],
+    seed: int,
+    options: Mapping[str, object],
+    catalogue: Catalogue,
+    calendars: Sequence[TradingCalendar] = (),
 ) -> Provider:
-    """The provider of this name. Raises InputError for an unknown name, a bad option or input that cannot be used."""
+    """The provider of this name; `calendars` are those that are known already.
+
+    Raises InputError for an unknown name, a bad option or input that cannot be used.
+    """
     if name not in PROVIDERS:
         raise InputError(f"provider {name!r} is unknown; choose one of: {', '.join(PROVIDERS)}")
-    return PROVIDERS[name](ProviderRequest(tuple(tapes), seed, options, catalogue))
+    return PROVIDERS[name](ProviderRequest(tuple(tapes), seed, options, catalogue, tuple(calendars)))

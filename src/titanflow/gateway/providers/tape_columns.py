@@ -3,7 +3,7 @@
 Numbers are taken exactly: decimal text becomes 1e-9 integers without passing through a float.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -31,7 +31,8 @@ OFFICIAL_CONDITIONS = 0x1000000 | 0x4000000
 DEFAULT_VENUE = "XNYS"
 
 _TIME_DECIMALS = {"ns": 0, "us": 3, "ms": 6, "s": 9}
-_OPTIONAL = ("exchange", "conditions", "suspicious")
+_OPTIONAL = ("exchange", "conditions", "suspicious", "trade_id")
+_DELIMITERS = {"tab": "\t", "\\t": "\t"}
 
 
 class Numbers(NamedTuple):
@@ -40,6 +41,8 @@ class Numbers(NamedTuple):
     values: NDArray[np.int64]
     odd: dict[int, int | str]
     """Row -> offending text, or a number too large for 64 bits."""
+    repeats: NDArray[np.int64] | None = None
+    """Of times in a zone: how much later each is if it is the second of its name, in the hour that autumn repeats."""
 
     def listed(self) -> list[int | str]:
         """The column as a list, offending texts in their places."""
@@ -53,13 +56,14 @@ class Layout:
     """How to read one tape: which column of the file holds what, in which unit, and the venue of its rows."""
 
     def __init__(self, options: Options) -> None:
-        """Reads `columns`, `time_unit`, `time_zone`, `symbol` and `venue`; raises InputError for bad values."""
+        """Reads `columns`, `time_*`, `decimals`, `symbol` and `venue`; raises InputError for bad values."""
         self._mapping = options.mapping("columns")
         unknown = set(self._mapping) - {"ts_ns", "symbol", *TRADE_NUMBERS, *BAR_NUMBERS, *QUOTE_NUMBERS, *_OPTIONAL}
         if unknown:
             raise InputError(f"option columns names {sorted(unknown)[0]!r}, which no tape has; see docs/providers.md")
         self._unit = options.choice("time_unit", "ns", (*_TIME_DECIMALS, "iso"))
         self._zone = options.text("time_zone", "UTC")
+        self._rounded = options.choice("decimals", "refuse", ("refuse", "round")) == "round"
         self._symbol = options.text("symbol", "")
         self._venue = options.text("venue", "")
         try:
@@ -96,7 +100,11 @@ class Layout:
             return _moments(column, self._zone)
         if self._unit == "iso":
             return _iso_times(column, self._zone)
-        return numbers(column, _TIME_DECIMALS[self._unit])
+        return numbers(column, _TIME_DECIMALS[self._unit], rounded=self._rounded)
+
+    def numbers(self, column: Column) -> Numbers:
+        """Prices or quantities in units of 1e-9."""
+        return numbers(column, rounded=self._rounded)
 
     def symbols(self, column: Column | None, rows: int) -> list[str]:
         """The symbol of each row."""
@@ -113,16 +121,28 @@ class Layout:
         return list(exchange.to_pylist())
 
 
-def numbers(column: Column, decimals: int = 9) -> Numbers:
-    """Decimal text to units of 10^-decimals: exact, or rounded half to even where there are more decimals."""
+def delimiter_of(options: Options) -> str:
+    """What stands between the fields of a CSV file. Raises InputError for what cannot."""
+    given = options.text("delimiter", ",")
+    delimiter = _DELIMITERS.get(given, given)
+    if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '\r\n"' or delimiter.isalnum():
+        raise InputError(f"option delimiter is {given!r}; expected one character such as , or ; or |, or tab")
+    return delimiter
+
+
+def numbers(column: Column, decimals: int = 9, *, rounded: bool = False) -> Numbers:
+    """Decimal text to units of 10^-decimals, exactly. One with more decimals stays text, unless it is to be `rounded`.
+
+    Half a unit goes to the even one.
+    """
     try:
         exact: Column = pc.cast(column, pa.decimal128(38, decimals))
     except pa.ArrowInvalid:
-        return _numbers_one_by_one(column, decimals)
+        return _numbers_one_by_one(column, decimals, rounded)
     halves = np.frombuffer(exact.buffers()[1], dtype=np.int64).reshape(-1, 2)[exact.offset : exact.offset + len(exact)]
     low, high = halves[:, 0], halves[:, 1]
     if np.any(high != low >> 63):
-        return _numbers_one_by_one(column, decimals)
+        return _numbers_one_by_one(column, decimals, rounded)
     return Numbers(low, {})
 
 
@@ -139,11 +159,11 @@ def repeats_auction(mask: int) -> bool:
     return bool(mask & OFFICIAL_CONDITIONS) and not mask & AUCTION_CONDITIONS
 
 
-def _numbers_one_by_one(column: Column, decimals: int) -> Numbers:
+def _numbers_one_by_one(column: Column, decimals: int, rounded: bool) -> Numbers:
     values = np.zeros(len(column), dtype=np.int64)
     odd: dict[int, int | str] = {}
     for row, text in enumerate(column.to_pylist()):
-        value = units_or_text(text, decimals)
+        value = units_or_text(text, decimals, rounded=rounded)
         if isinstance(value, int) and abs(value) < 2**63:
             values[row] = value
         else:
@@ -152,7 +172,16 @@ def _numbers_one_by_one(column: Column, decimals: int) -> Numbers:
 
 
 def _moments(column: Column, zone: str) -> Numbers:
-    aware = column if column.type.tz else pc.assume_timezone(column, zone, ambiguous="earliest", nonexistent="earliest")
+    if column.type.tz or zone == "UTC":
+        return _nanos(column if column.type.tz else pc.assume_timezone(column, "UTC"))
+    first, second = (
+        _nanos(pc.assume_timezone(column, zone, ambiguous=which, nonexistent="earliest"))
+        for which in ("earliest", "latest")
+    )
+    return first._replace(repeats=second.values - first.values)
+
+
+def _nanos(aware: Column) -> Numbers:
     nanos: Column = aware.cast(pa.timestamp("ns", tz="UTC")).cast(pa.int64())
     missing = np.flatnonzero(nanos.is_null().to_numpy(zero_copy_only=False)).tolist()
     return Numbers(nanos.fill_null(0).to_numpy(), dict.fromkeys(missing, ""))
@@ -166,14 +195,11 @@ def _iso_times(column: Column, zone: str) -> Numbers:
             continue
     if len(column) == 1:
         return Numbers(np.zeros(1, dtype=np.int64), {0: column[0].as_py()})
-    return _joined(_iso_times(column.slice(row, 1), zone) for row in range(len(column)))
+    return _joined([_iso_times(column.slice(row, 1), zone) for row in range(len(column))])
 
 
-def _joined(parts: Iterable[Numbers]) -> Numbers:
-    values: list[int] = []
-    odd: dict[int, int | str] = {}
-    for row, part in enumerate(parts):
-        values += part.values.tolist()
-        if part.odd:
-            odd[row] = part.odd[0]
-    return Numbers(np.array(values, dtype=np.int64), odd)
+def _joined(parts: Sequence[Numbers]) -> Numbers:
+    odd = {row: part.odd[0] for row, part in enumerate(parts) if part.odd}
+    values = np.array([int(part.values[0]) for part in parts], dtype=np.int64)
+    repeats = [0 if part.repeats is None else int(part.repeats[0]) for part in parts]
+    return Numbers(values, odd, np.array(repeats, dtype=np.int64))

@@ -35,8 +35,10 @@ class Chunk(NamedTuple):
     columns: dict[str, Column]
     """Name in the file -> strings (empty where missing), or timestamps where the file types them so."""
     rows: int
-    torn: list[str]
-    """Lines that do not have as many fields as the header; their place among the rows is lost."""
+    torn: list[tuple[int, str]]
+    """Line and what is wrong with it, where one does not have as many fields as the header."""
+    lines: Sequence[int]
+    """Line of each row in the file, from 1; in Parquet the row."""
 
 
 class TapeFile(Protocol):
@@ -79,9 +81,11 @@ class CsvTape:
         """Chunks of about CHUNK_BYTES of text, cut at line ends."""
         try:
             with _reading(self.path) as stream:
+                first_line = 2
                 for lines in _whole_lines(stream):
                     if lines.strip():
-                        yield self._parse(lines, columns)
+                        yield self._parse(lines, first_line, columns)
+                    first_line += lines.count(b"\n")
         except (OSError, pa.ArrowException) as error:
             raise _unreadable(self.path, error) from error
 
@@ -95,11 +99,12 @@ class CsvTape:
             raise InputError(f"tape {self.path}: the header names a column twice: {', '.join(names)}")
         return tuple(name.strip() for name in names)
 
-    def _parse(self, lines: bytes, columns: Sequence[str]) -> Chunk:
-        torn: list[str] = []
+    def _parse(self, lines: bytes, first_line: int, columns: Sequence[str]) -> Chunk:
+        found: list[tuple[int, str]] = []
 
         def set_aside(row: pacsv.InvalidRow) -> Literal["skip", "error"]:
-            torn.append(f"{row.actual_columns} fields where the header has {row.expected_columns}: {row.text[:200]!r}")
+            told = f"{row.actual_columns} fields where the header has {row.expected_columns}: {row.text[:200]!r}"
+            found.append((row.number or 1, told))
             return "skip"
 
         table = pacsv.read_csv(
@@ -112,7 +117,12 @@ class CsvTape:
                 strings_can_be_null=False,
             ),
         )
-        return Chunk({name: table.column(name).combine_chunks() for name in columns}, table.num_rows, torn)
+        filled = _filled_lines(lines, first_line, table.num_rows + len(found))
+        torn = [(filled[number - 1], told) for number, told in found]
+        if torn:
+            places = {number - 1 for number, _ in found}
+            filled = [line for place, line in enumerate(filled) if place not in places]
+        return Chunk({name: table.column(name).combine_chunks() for name in columns}, table.num_rows, torn, filled)
 
 
 class ParquetTape:
@@ -126,9 +136,12 @@ class ParquetTape:
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Chunks of CHUNK_ROWS rows."""
+        first = 1
         with self._opened() as file:
             for batch in file.iter_batches(batch_size=CHUNK_ROWS, columns=list(columns), use_threads=False):
-                yield Chunk({name: _as_text(batch.column(name)) for name in columns}, batch.num_rows, [])
+                lines = range(first, first + batch.num_rows)
+                yield Chunk({name: _as_text(batch.column(name)) for name in columns}, batch.num_rows, [], lines)
+                first += batch.num_rows
 
     @contextmanager
     def _opened(self) -> Iterator[pq.ParquetFile]:
@@ -166,12 +179,21 @@ def _whole_lines(stream: pa.NativeFile) -> Iterator[bytes]:
         rest = rest_of_piece
         if not newline:
             continue
+        lines += newline
         if not header_passed:
             lines = lines.partition(b"\n")[2]
             header_passed = True
-        yield lines + newline
+        yield lines
     if header_passed:
         yield rest
+
+
+def _filled_lines(text: bytes, first_line: int, rows: int) -> Sequence[int]:
+    """The line of each row: lines without a character have none."""
+    lines = text.count(b"\n") + (not text.endswith(b"\n"))
+    if lines == rows:
+        return range(first_line, first_line + rows)
+    return [number for number, line in enumerate(text.split(b"\n"), first_line) if line.strip(b"\r")]
 
 
 def _as_text(array: Column) -> Column:

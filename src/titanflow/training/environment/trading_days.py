@@ -88,6 +88,7 @@ class TradingDays:
             low=_units(samples.low[chosen]),
             close=_units(samples.close[chosen]),
             volume=np.rint(samples.volume[chosen] * (SCALE / step)).astype(np.int64) * step,
+            row=np.arange(chosen.start, chosen.stop),
         )
 
 
@@ -99,7 +100,7 @@ def _units(dollars: NDArray[np.float64]) -> NDArray[np.int64]:
 def _played(bars: Bars, instrument: Instrument) -> tuple[tuple[BarPointReceived, ...], ...]:
     """Each bar's points. One without volume has points of size 0: it can be marked, and fills nothing."""
     parts = list(points_of(bars, np.array([instrument.quantity_increment])))
-    at, _, *columns = (np.concatenate(column) for column in zip(*parts, strict=True))
+    at, _, *columns, _ = (np.concatenate(column) for column in zip(*parts, strict=True))
     others = zip(*(column.tolist() for column in columns), strict=True)
     points = [BarPointReceived(moment, instrument.id, *each) for moment, each in zip(at.tolist(), others, strict=True)]
     ends = [*np.searchsorted(at, bars.at[1:], side="left").tolist(), len(points)]
