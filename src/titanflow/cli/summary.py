@@ -49,6 +49,7 @@ def result_of(place: Place, session: str, seconds: float) -> dict[str, Any]:
         "dead_letters": ledger.dead_letters.count(),
         "unconfirmed_prints": seen.unconfirmed.total(),
         "official_prints": seen.count(OfficialPrintReceived),
+        "notes": seen.started.feed.notes if seen.started else (),
         "digest": ledger.digest(),
         "seconds": round(seconds, 3),
         "faults": seen.faults,
@@ -86,9 +87,11 @@ def show_summary(place: Place, session: str, result: dict[str, Any]) -> None:
 
 
 def print_lines(seen: Observer) -> Iterator[str]:
-    """What the feed did with prints that are no usual trades; nothing where there were none."""
+    """What the feed did with prints that are no usual trades, and rows that are there twice; nothing without any."""
     if seen.unconfirmed.total():
         named = ", ".join(f"{instrument} {count:,}" for instrument, count in seen.unconfirmed.most_common(5) if count)
         yield f"prints     {seen.unconfirmed.total():,} far off the market set no price, being volume only: {named}"
     if official := seen.count(OfficialPrintReceived):
         yield f"prints     {official:,} official opens and closes repeat their auction: neither price nor volume"
+    for note in seen.started.feed.notes if seen.started else ():
+        yield f"rows       {note}"

@@ -15,7 +15,7 @@ MINUTE = 60 * S
 
 def points(opened_at: int, seconds: int = 60) -> list[BarPointReceived]:
     """A bar of A.X as it is played."""
-    own = ("position", "symbol", "venue")
+    own = ("position", "symbol", "venue", "source", "line")
     return [
         BarPointReceived(
             instrument="A.X", **{name: getattr(raw, name) for name in raw.__struct_fields__ if name not in own}

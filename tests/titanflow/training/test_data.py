@@ -115,7 +115,7 @@ def test_indices_are_left_out_and_trades_make_bars_of_a_minute() -> None:
 
 def test_a_year_of_daily_bars_has_252(tmp_path: Path) -> None:
     path = tmp_path / "daily.csv"
-    rows = [f"{(17_900 + day) * 86_400 * S + 52_200 * S},IBM,100,101,99,100,1000" for day in range(1, 5)]
+    rows = [f"{(17_900 + day) * 86_400 * S + 52_200 * S},IBM,100,101,99,100,1000" for day in range(3, 7)]
     path.write_text("\n".join(["ts_ns,symbol,open,high,low,close,volume", *rows]) + "\n")
     daily = load_bars(DataSpec((str(path),)))
     assert (daily.bar_seconds, daily.bars_per_year) == (86_400, 252.0)
