@@ -36,7 +36,8 @@ CREATE TABLE titanflow.withheld_signals ({ORIGIN},
     CONSTRAINT withheld_signals_session_id_instrument_fkey FOREIGN KEY (session_id, instrument)
         REFERENCES titanflow.instruments (session_id, instrument),
     CONSTRAINT withheld_signals_side_check CHECK (side IN ('BUY', 'SELL')),
-    CONSTRAINT withheld_signals_reason_check CHECK (reason IN ('outlier', 'stale', 'in_sample', 'before_training', 'not_finite'))
+    CONSTRAINT withheld_signals_reason_check
+        CHECK (reason IN ('outlier', 'stale', 'in_sample', 'before_training', 'not_finite'))
 )
 """
 DRIFT = f"""
