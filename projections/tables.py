@@ -265,6 +265,21 @@ fills = table(
     Index(None, "session_id", "order_id"),
 )
 
+borrow_charges = table(
+    "borrow_charges",
+    ("seq",),
+    text("contender"),
+    text("instrument"),
+    exact("quantity"),
+    exact("price"),
+    *time("since"),
+    exact("amount"),
+    of_contender(),
+    of_instrument(),
+    check("quantity", "quantity > 0 AND price > 0 AND amount > 0"),
+    check("since", "since_ns < at_ns"),
+)
+
 portfolios = table(
     "portfolios",
     ("contender",),

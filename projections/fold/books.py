@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from projections.fold.rows import Handler, Row, costs_of, document, exact, exact_or_none, origin
 from titanflow.domain.corporate_actions import book_action
-from titanflow.domain.events import CorporateActionApplied, Event, OrderFilled, SessionStarted
+from titanflow.domain.events import BorrowCharged, CorporateActionApplied, Event, OrderFilled, SessionStarted
 from titanflow.domain.instruments import Instrument
 from titanflow.domain.portfolio import ActionEntry, JournalEntry, Portfolio, RoundTrip
 from titanflow.domain.types import InstrumentId, Nanos
@@ -23,7 +23,7 @@ class Book:
 
 
 class BookFolder:
-    """Owns `fills`, `corporate_actions`, `action_entries`, `portfolios`, `positions` and `round_trips`."""
+    """Owns fills, corporate actions and their entries, borrow charges, portfolios, positions and round trips."""
 
     def __init__(self) -> None:
         self._books: dict[str, Book] = {}
@@ -34,10 +34,12 @@ class BookFolder:
         self._round_trips: list[Row] = []
         self._changed: dict[str, Book] = {}
         self._positions: dict[tuple[str, str], Row] = {}
+        self._charges: list[Row] = []
         self.handlers: Mapping[type[Event], Handler] = {
             SessionStarted: self._started,
             OrderFilled: self._filled,
             CorporateActionApplied: self._acted,
+            BorrowCharged: self._charged,
         }
 
     def drain(self) -> Iterator[tuple[str, list[Row]]]:
@@ -48,8 +50,9 @@ class BookFolder:
         yield "portfolios", [_portfolio(contender, book) for contender, book in self._changed.items()]
         yield "positions", list(self._positions.values())
         yield "round_trips", self._round_trips
+        yield "borrow_charges", self._charges
         self._fills, self._round_trips, self._changed, self._positions = [], [], {}, {}
-        self._actions, self._action_entries = [], []
+        self._actions, self._action_entries, self._charges = [], [], []
 
     def _started(self, seq: int, event: SessionStarted) -> None:
         opening = _outside(seq, event.at)
@@ -88,6 +91,13 @@ class BookFolder:
             self._changed[contender] = book
             position = _position(made, contender, event.instrument, book.portfolio)
             self._positions[contender, event.instrument] = position
+
+    def _charged(self, seq: int, event: BorrowCharged) -> None:
+        book = self._books[event.contender]
+        book.portfolio.charge(event.instrument, event.amount)
+        book.origin = origin(seq, event)
+        self._charges.append(_charge(book.origin, event))
+        self._changed[event.contender] = book
 
 
 def _outside(seq: int, at: Nanos) -> Row:
@@ -146,6 +156,18 @@ def _fill(made: Row, event: OrderFilled, entry: JournalEntry) -> Row:
         "reference_price": exact_or_none(event.reference_price),
         "basis": event.basis,
         "costs": document(costs_of(event.costs)),
+    }
+
+
+def _charge(made: Row, event: BorrowCharged) -> Row:
+    return {
+        **made,
+        "contender": event.contender,
+        "instrument": event.instrument,
+        "quantity": exact(event.quantity),
+        "price": exact(event.price),
+        "since_ns": event.since,
+        "amount": exact(event.amount),
     }
 
 

@@ -9,7 +9,7 @@ import msgspec
 from projections.fold.units import readable, readable_context
 from titanflow.domain.events import Event
 from titanflow.domain.types import DenialCode
-from titanflow.domain.units import EVENT_FIELDS, Unit
+from titanflow.domain.units import COSTS, EVENT_FIELDS, Unit
 
 Row = dict[str, Any]
 """Column -> value, without `session_id` and without columns that the server computes."""
@@ -70,8 +70,8 @@ def fields_of(event: msgspec.Struct) -> dict[str, object]:
 
 
 def costs_of(costs: Iterable[tuple[str, int | float | str]]) -> dict[str, object]:
-    """What made a fill's price worse, by name, in dollars a share."""
-    return {name: readable(Unit.PRICE, value) for name, value in costs}
+    """What made a fill's price worse, by name, in dollars a share, and what that was made of."""
+    return {name: readable(COSTS.get(name, Unit.PLAIN), value) for name, value in costs}
 
 
 def _told(name: str, value: Any, code: DenialCode | None) -> object:

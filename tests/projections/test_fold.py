@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from eventstore.ledger import Block
 from projections.errors import ProjectionError
@@ -17,6 +18,7 @@ from projections.fold.session_fold import SessionFold
 from projections.tables import CURRENT, metadata
 from support.projected_session import COIN, START, command, eventful_session, opening
 from titanflow.domain.events import (
+    BorrowCharged,
     ContenderSetAside,
     Event,
     FeatureDriftMeasured,
@@ -275,6 +277,27 @@ def test_each_audited_event_leaves_one_record_with_its_fields() -> None:
     assert (word["reason"], word["event"]) == ("too\N{REPLACEMENT CHARACTER}hot", "operator")
     assert (fill["event"], fill["price"], fill["order_id"]) == ("order_filled", 100, "a")
     assert (approval["quantity"], approval["stop_price"], approval["context"]) == (5, 90, {"risk": 1, "atr": 2.5})
+
+
+def test_what_a_short_position_pays_for_its_shares_is_a_fee_and_a_row_of_its_own() -> None:
+    charged = BorrowCharged(1, START + 200, **WHO, quantity=2 * SCALE, price=100 * SCALE, since=START + 100, amount=7)
+    batch = folded(approved("a", 2), filled("a", 2, 100, side=Side.SELL, fee=0), charged)
+    (row,) = batch["borrow_charges"]
+    assert (row["contender"], row["quantity"], row["since_ns"]) == ("calm", f"{2 * SCALE}e-9", START + 100)
+    assert (row["price"], row["amount"], row["at_ns"]) == (f"{100 * SCALE}e-9", "7e-9", START + 200)
+    (calm,) = (row for row in batch["portfolios"] if row["contender"] == "calm")
+    cash, fees, start = (Decimal(calm[name]) for name in ("cash", "fees", "starting_cash"))
+    assert fees == Decimal("7e-9")
+    assert cash == start + 200 - fees
+    assert (calm["seq"], calm["at_ns"]) == (row["seq"], START + 200)
+
+
+def test_the_parts_of_a_fills_costs_are_told_in_their_units() -> None:
+    parts = (("half_spread", 5_000_000), ("spread_from", "tape"), ("bars", 31), ("bar_volume", 12 * SCALE))
+    batch = folded(approved("a", 5), submitted("a", 5), replace(filled("a", 5, 100), costs=parts))
+    (row,) = batch["fills"]
+    told = {"half_spread": 0.005, "spread_from": "tape", "bars": 31, "bar_volume": 12}
+    assert msgspec.json.decode(row["costs"]) == told
 
 
 def test_the_audit_trail_has_every_step_of_an_order() -> None:

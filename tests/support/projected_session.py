@@ -110,7 +110,7 @@ def opening(*, publish_seconds: int = 5) -> SessionStarted:
         seed=11,
         settings=SessionSettings(
             risk=risk,
-            execution=ExecutionSettings(allow_short=True, max_order_value=10_000 * SCALE),
+            execution=ExecutionSettings(allow_short=True, max_order_value=10_000 * SCALE, borrow_rate=SCALE // 10),
             leaderboard=LeaderboardSettings(publish_seconds=publish_seconds, sample_seconds=10),
         ),
         instruments=(COIN, SHARE),

@@ -572,6 +572,23 @@ class OrderCancelled(Event, tag="order_cancelled", frozen=True, array_like=True,
     code: DenialCode
 
 
+class BorrowCharged(Event, tag="borrow_charged", frozen=True, array_like=True, gc=False):
+    """A short position paid for the shares that it borrowed: at its venue's close, before a fill in it, at the end."""
+
+    cause: int
+    at: Nanos
+    contender: ContenderId
+    instrument: InstrumentId
+    quantity: Quantity
+    """Shares that were borrowed."""
+    price: Price
+    """The last price, which values them."""
+    since: Nanos
+    """From when on they were not yet paid for; until `at`."""
+    amount: Money
+    """`execution.borrow_rate` a year of their value."""
+
+
 # --- decided by the leaderboard --------------------------------------------------------------------------------------
 
 
@@ -674,6 +691,7 @@ AnyEvent = (
     | OrderTriggered
     | OrderFilled
     | OrderCancelled
+    | BorrowCharged
     | LeaderboardPublished
 )
 """Every event that a ledger may hold."""

@@ -157,6 +157,10 @@ class Position:
         entry = ActionEntry(before, self.quantity, value if long else -value, -released, realized)
         return entry, (None if whole else self._round_trip(at, long))
 
+    def charge(self, amount: Money) -> None:
+        """Add a cost of holding it to the fees of its round trip."""
+        self._fees += amount
+
     def _round_trip(self, at: Nanos, long: bool) -> RoundTrip:
         side = Side.BUY if long else Side.SELL
         entry_price = _price_of(self._opened_value, self._opened, self.factor)
@@ -265,6 +269,15 @@ class Portfolio:
         self.cash += due
         held = self.quantity(instrument)
         return ActionEntry(held, held, cash=due, receivable=-due)
+
+    def charge(self, instrument: InstrumentId, amount: Money) -> JournalEntry:
+        """Book a cost of holding a position: a fee of the account, and of the position's round trip."""
+        position = self.positions.get(instrument)
+        if position:
+            position.charge(amount)
+        self.cash -= amount
+        self.fees += amount
+        return JournalEntry(-amount, 0, 0, amount)
 
     def quantity(self, instrument: InstrumentId) -> Quantity:
         """Signed quantity held; 0 when flat."""

@@ -41,7 +41,7 @@ def _by(unit: Unit, names: str) -> dict[str, Unit]:
 EVENT_FIELDS: Mapping[str, Unit] = {
     **_by(Unit.PRICE, "price open high low close bid ask order_price stop_price decision_price atr slippage"),
     **_by(Unit.PRICE, "reference_price from_price"),
-    **_by(Unit.FEE, "fee"),
+    **_by(Unit.FEE, "fee amount"),
     **_by(Unit.MONEY, "realized_pnl equity opening_equity peak_equity total_equity"),
     **_by(Unit.QUANTITY, "quantity size volume remaining"),
     **_by(Unit.RATIO, "drawdown max_drawdown"),
@@ -66,6 +66,14 @@ CONTEXT_NUMBERS: Mapping[str, Unit] = {
     **_by(Unit.PLAIN, "calendar limit sized_by"),
 }
 """Numbers behind a verdict, by name."""
+
+COSTS: Mapping[str, Unit] = {
+    **_by(Unit.PRICE, "base half_spread impact noise rounding limited spread"),
+    **_by(Unit.QUANTITY, "bar_volume order_quantity"),
+    **_by(Unit.RATIO, "bar_volatility"),
+    **_by(Unit.PLAIN, "bars spread_from"),
+}
+"""What made a fill's price worse than the market's, and what that was made of, by name."""
 
 LIMITS: Mapping[DenialCode | None, Unit] = {
     DenialCode.ORDER_VALUE: Unit.MONEY,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from titanflow.domain.decider import NOTHING, Decisions, Handler
 from titanflow.domain.events import (
     BarPointReceived,
+    BorrowCharged,
     ClockAdvanced,
     CorporateActionApplied,
     Event,
@@ -71,6 +72,7 @@ class Executor:
         OrderFilled,
         OrderCancelled,
         OrderAdjusted,
+        BorrowCharged,
     )
 
     market: PaperMarket
@@ -162,11 +164,13 @@ class Executor:
         return NOTHING
 
     def on_clock(self, seq: int, clock: ClockAdvanced) -> Decisions:
-        """End the day of orders whose venue has closed."""
-        if clock.at < self.market.next_end:
+        """End the day of orders whose venue has closed, and of what is borrowed there."""
+        if clock.at < self.market.next_end and clock.at < self.market.borrowing.due:
             return NOTHING
         turn = Turn(self.identity, seq, clock.at)
-        self.market.end_days(turn, clock.at)
+        if clock.at >= self.market.next_end:
+            self.market.end_days(turn, clock.at)
+        self.market.borrowing.end_days(turn)
         return turn.decisions
 
     def on_corporate_action(self, seq: int, action: CorporateActionApplied) -> Decisions:
@@ -230,6 +234,7 @@ class Executor:
         self.validator.session_ended = True
         self.market.end_days(turn, ended.at + NANOS_PER_SECOND - 1)
         self._cancel_where(turn, "", _all, DenialCode.SESSION_ENDED)
+        self.market.borrowing.end(turn)
         return turn.decisions
 
     def _order_of(self, approved: OrderApproved) -> WorkingOrder:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from titanflow.domain.instruments import Instrument, TradingCalendar
-from titanflow.domain.types import Nanos, OrderPurpose, OrderType
+from titanflow.domain.types import NANOS_PER_DAY, Nanos, OrderPurpose, OrderType
 from titanflow.execution.orders import BEYOND, WorkingOrder
 
 
@@ -32,6 +32,13 @@ class VenueHours:
         """The first close of any venue after `at`; BEYOND where there is none."""
         closes = [calendar.next_close(at) for calendar in self.calendars.values()]
         return min((close for close in closes if close is not None), default=BEYOND)
+
+    def day_end(self, instrument: Instrument, at: Nanos) -> Nanos:
+        """The first close of its venue after `at`; where it never closes, the next midnight UTC."""
+        calendar = self.calendars.get(instrument.calendar)
+        if calendar is None:
+            return (at // NANOS_PER_DAY + 1) * NANOS_PER_DAY
+        return calendar.next_close(at) or BEYOND
 
     def end_of(self, order: WorkingOrder, at: Nanos) -> Nanos:
         """The close with which the day of an order sent at `at` ends; BEYOND for one that works on through the night.

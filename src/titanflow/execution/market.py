@@ -25,6 +25,7 @@ from titanflow.domain.types import (
     notional,
 )
 from titanflow.execution.account import Account
+from titanflow.execution.borrowing import Borrowing
 from titanflow.execution.closing import ClosingPrices
 from titanflow.execution.hours import VenueHours
 from titanflow.execution.orders import BEYOND, Book, WorkingOrder
@@ -61,6 +62,7 @@ class PaperMarket:
         self.closing = closing
         self.latency = LatencyModel(seed, settings)
         self.costs = costs
+        self.borrowing = Borrowing(settings.borrow_rate, accounts, marks, hours)
         self.next_end: Nanos = 0
         """No venue closes and no order's day ends before this."""
 
@@ -227,11 +229,13 @@ class PaperMarket:
         """Book a trade; gives the stop that it sends, if any."""
         portfolio = self.accounts[order.contender].portfolio
         quantity, price, fee = trade.quantity, trade.price, trade.fee
+        self.borrowing.settle(turn, order.contender, order.instrument)
         entry, _ = portfolio.apply(turn.at, order.instrument.id, order.side, quantity, price, fee)
         order.remaining -= quantity
         order.fills += 1
         count(order, price, quantity, fee)
         turn.filled(order, trade, entry.realized)
+        self.borrowing.watch(turn.at, order.contender, order.instrument)
         if not order.remaining:
             self._end(order)
         return self._follow_position(turn, order, trade)

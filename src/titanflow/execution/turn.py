@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from titanflow.domain.decider import derived_id
 from titanflow.domain.events import (
+    BorrowCharged,
     Context,
     Event,
     OrderAdjusted,
@@ -14,7 +15,18 @@ from titanflow.domain.events import (
     OrderSubmitted,
     OrderTriggered,
 )
-from titanflow.domain.types import DenialCode, ExecutionMode, FillBasis, Money, Nanos, OrderId, Price, Quantity
+from titanflow.domain.types import (
+    ContenderId,
+    DenialCode,
+    ExecutionMode,
+    FillBasis,
+    InstrumentId,
+    Money,
+    Nanos,
+    OrderId,
+    Price,
+    Quantity,
+)
 from titanflow.execution.orders import WorkingOrder
 from titanflow.execution.validator import Refusal
 
@@ -140,6 +152,18 @@ class Turn:
                 costs=trade.costs,
             )
         )
+
+    def charged(
+        self,
+        contender: ContenderId,
+        instrument: InstrumentId,
+        quantity: Quantity,
+        price: Price,
+        since: Nanos,
+        amount: Money,
+    ) -> None:
+        """A short position paid for what it borrowed."""
+        self.decisions.append(BorrowCharged(self.seq, self.at, contender, instrument, quantity, price, since, amount))
 
     def cancelled(self, order: WorkingOrder, code: DenialCode) -> None:
         """The rest of an order no longer works."""

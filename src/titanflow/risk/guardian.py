@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from titanflow.domain.decider import NOTHING, Decisions, Handler
 from titanflow.domain.events import (
     BarPointReceived,
+    BorrowCharged,
     ClockAdvanced,
     ContenderSetAside,
     CorporateActionApplied,
@@ -95,6 +96,7 @@ class RiskGuardian:
             OrderSubmitted: self.on_submitted,
             OrderAdjusted: self.on_adjusted,
             OrderFilled: self.on_fill,
+            BorrowCharged: self.on_borrow_charged,
             OrderCancelled: self.on_order_ended,
             OrderRejected: self.on_order_ended,
             SessionEnded: self.on_ended,
@@ -182,6 +184,11 @@ class RiskGuardian:
             decisions += judge_trip(house, seq, at, book, trip)
         decisions += follow_entry(house, book, seq, at, fill.instrument)
         return decisions + end_waiting(house, book, seq, at, fill.instrument)
+
+    def on_borrow_charged(self, seq: int, charged: BorrowCharged) -> Decisions:
+        """Book it; equity is looked at with the next clock or fill."""
+        self.house.books[charged.contender].portfolio.charge(charged.instrument, charged.amount)
+        return NOTHING
 
     def on_order_ended(self, seq: int, ended: OrderCancelled | OrderRejected) -> Decisions:
         """An approved order works no more."""

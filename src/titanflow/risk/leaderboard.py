@@ -11,6 +11,7 @@ from titanflow.domain.corporate_actions import adjust_mark
 from titanflow.domain.decider import NOTHING, Decisions, Handler
 from titanflow.domain.events import (
     BarPointReceived,
+    BorrowCharged,
     ClockAdvanced,
     ContenderSetAside,
     CorporateActionApplied,
@@ -89,6 +90,7 @@ class LeaderboardKeeper:
             ClockAdvanced: self.on_clock,
             CorporateActionApplied: self.on_corporate_action,
             OrderFilled: self.on_fill,
+            BorrowCharged: self.on_borrow_charged,
             KillSwitchTripped: self.on_kill_switch,
             RiskCommandIssued: self.on_risk_command,
             ModelReplaced: self.on_model_replaced,
@@ -154,6 +156,11 @@ class LeaderboardKeeper:
         """Book the fill and publish."""
         self._books[fill.contender].fill(fill)
         return self._publish(seq, fill.at)
+
+    def on_borrow_charged(self, seq: int, charged: BorrowCharged) -> Decisions:
+        """Book it; the next publication shows it."""
+        self._books[charged.contender].charge(charged)
+        return NOTHING
 
     def on_kill_switch(self, seq: int, tripped: KillSwitchTripped) -> Decisions:
         """The contender, or all, are halted."""

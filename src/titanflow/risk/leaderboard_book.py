@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from titanflow.domain.corporate_actions import book_action
-from titanflow.domain.events import CorporateActionApplied, OrderFilled, Standing
+from titanflow.domain.events import BorrowCharged, CorporateActionApplied, OrderFilled, Standing
 from titanflow.domain.instruments import Instrument
 from titanflow.domain.portfolio import Portfolio
 from titanflow.domain.types import ContenderId, InstrumentId, Money, Nanos, Price, TradingStatus, notional
@@ -47,6 +47,11 @@ class Book:
         self.manual = False
         self.set_aside = False
         self._standing: Standing | None = None
+
+    def charge(self, charged: BorrowCharged) -> None:
+        """Book what a short position paid for its shares."""
+        self.portfolio.charge(charged.instrument, charged.amount)
+        self._standing = None
 
     def fill(self, fill: OrderFilled) -> None:
         """Book one fill."""
