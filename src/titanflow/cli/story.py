@@ -161,6 +161,8 @@ def details(
         case OrderFilled():
             if event.reference_price:
                 yield "market", _met(event)
+            if event.costs:
+                yield "costs", context_numbers(event.costs)
             yield "slippage", _slippage(event, stops)
             if event.purpose is not OrderPurpose.ENTRY:
                 yield "realized", f"{_signed(event.realized_pnl)} on average cost, before the fee"

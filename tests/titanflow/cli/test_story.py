@@ -155,6 +155,18 @@ def test_a_fill_says_on_which_price_of_the_market_it_rests(
     assert dict(details(fill))["market"] == told
 
 
+def test_a_fill_says_what_its_price_was_made_of() -> None:
+    costs = (
+        ("half_spread", 5_000_000), ("impact", 8_966_280), ("noise", -1_587_124), ("rounding", -2_379_156),
+        ("spread_from", "tape"), ("spread", 0), ("bars", 120), ("bar_volatility", 391_886),
+        ("bar_volume", 3_355_158_333_333), ("order_quantity", 109 * SCALE),
+    )  # fmt: skip
+    assert dict(details(replace(FILLED, costs=costs)))["costs"] == (
+        "half spread 0.005 · impact 0.00896628 · noise -0.001587124 · rounding -0.002379156 · spread from tape · "
+        "spread 0.00 · bars 120 · bar volatility 0.04% · bar volume 3,355.1583 · order quantity 109"
+    )
+
+
 def test_a_settlement_is_told_as_one() -> None:
     settled = replace(FILLED, basis=FillBasis.CLOSING_PRICE, remaining=0, purpose=OrderPurpose.SESSION_CLOSE)
     assert sentence(settled, NAMES) == (
@@ -238,11 +250,11 @@ def named_numbers() -> Iterator[str]:
     for room in ("risk", "execution"):
         for path in (SOURCE / room).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call) and ast.unparse(node.func) in ("Denial", "Refusal"):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) in ("Denial", "Refusal", "Priced"):
                     yield from _names_in(node)
                 if isinstance(node, ast.keyword) and node.arg == "context":
                     yield from _names_in(node)
-                if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("context", "numbers"):
+                if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("context", "numbers", "parts"):
                     yield from _names_in(node)
 
 
