@@ -5,8 +5,6 @@ ledger's 1e-9 integers. A time is stored as `…at_ns` (nanoseconds UTC); its ti
 server, so that the two cannot disagree. A table whose rows are overwritten in place is marked CURRENT.
 """
 
-from typing import Any
-
 from sqlalchemy import Boolean, Column, Index, Integer, Numeric, UniqueConstraint
 
 from projections.columns import (
@@ -29,6 +27,7 @@ from projections.columns import (
 )
 from projections.company_tables import action_entries, corporate_actions
 from projections.kinds import AuditType, OrderStatus, OrderStep, RiskEventType, VerdictKind
+from projections.standing_tables import arena, equity_curve, leaderboard
 from titanflow.domain.types import (
     ExecutionMode,
     FillBasis,
@@ -37,16 +36,12 @@ from titanflow.domain.types import (
     OrderType,
     RiskCommand,
     Side,
-    TradingStatus,
     WithheldReason,
 )
 
-__all__ = ["CURRENT", "SCHEMA", "action_entries", "corporate_actions", "metadata"]
-
-
-def sharpe_bounds() -> tuple[Column[Any], ...]:
-    """How sure the Sharpe ratio is: the ends of its interval, and the probability that it is above 0."""
-    return tuple(double(name, null=True) for name in ("sharpe_low", "sharpe_high", "sharpe_probability"))
+__all__ = [
+    "CURRENT", "SCHEMA", "action_entries", "arena", "corporate_actions", "equity_curve", "leaderboard", "metadata",
+]  # fmt: skip
 
 
 sessions = table(
@@ -335,58 +330,6 @@ round_trips = table(
     check("times", "opened_at_ns <= closed_at_ns AND closed_at_ns = at_ns"),
     check("quantity", "quantity > 0 AND entry_price >= 0 AND exit_price >= 0"),
 )
-
-leaderboard = table(
-    "leaderboard",
-    ("contender",),
-    text("contender"),
-    Column("rank", Integer, nullable=False),
-    text("status"),
-    text("stage"),
-    *map(exact, ("cash", "equity", "realized_pnl", "unrealized_pnl", "fees", "gross_exposure")),
-    *map(integer, ("open_positions", "fills", "trades", "wins")),
-    *map(exact, ("traded_notional", "total_return", "max_drawdown")),
-    *(double(name, null=True) for name in ("profit_factor", "sharpe", "sortino", "calmar")),
-    *map(exact, ("exposure", "turnover", "dividends", "receivable")),
-    integer("sessions", null=True),
-    integer("returns"),
-    *sharpe_bounds(),
-    of_contender(),
-    UniqueConstraint("session_id", "rank", deferrable=True, initially="DEFERRED"),
-    one_of("status", TradingStatus),
-    check("rank", "rank > 0"),
-    check("trades", "wins >= 0 AND wins <= trades AND trades <= fills AND open_positions >= 0"),
-    check("ratios", "max_drawdown >= 0 AND exposure >= 0 AND exposure <= 1 AND turnover >= 0"),
-    current=True,
-)
-
-arena = table(
-    "arena",
-    (),
-    exact("total_equity"),
-    exact("max_drawdown"),
-    double("sharpe", null=True),
-    double("sortino", null=True),
-    integer("sessions"),
-    integer("returns"),
-    *sharpe_bounds(),
-    of_session(),
-    check("drawdown", "max_drawdown >= 0"),
-    current=True,
-)
-"""The statistics of all contenders together, as last published."""
-
-equity_curve = table(
-    "equity_curve",
-    ("contender", "seq"),
-    text("contender"),
-    *map(exact, ("equity", "cash", "unrealized_pnl", "gross_exposure", "total_return", "max_drawdown")),
-    check("exposure", "gross_exposure >= 0 AND max_drawdown >= 0"),
-)
-"""The points of each contender's curve that are kept: `projections.fold.thinning`.
-
-A foreign key would double their cost; each comes with a row of `leaderboard`, which has it.
-"""
 
 risk_events = table(
     "risk_events",

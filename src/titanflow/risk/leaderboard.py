@@ -107,7 +107,8 @@ class LeaderboardKeeper:
         self._period = Period(started.feed)
         self._moments = OpenMoments(started.calendars, settings.sample_seconds)
         self._sampled = start - 1
-        """Up to when moments are sampled."""
+        """Up to when moments are sampled, and how many there were by then."""
+        self._counted = self._moments.until(self._sampled)
         per_year = self._days.per_year
         self._instruments = {instrument.id: instrument for instrument in started.instruments}
         self._books = {
@@ -231,15 +232,15 @@ class LeaderboardKeeper:
 
     def _sample(self, at: Nanos) -> None:
         """Look at every book for each moment of open time since the last clock; equity has not changed in between."""
-        count, last = self._moments.until, self._sampled
-        passed = count(at) - count(last)
-        self._sampled = at
+        count, last = self._moments.until(at), self._sampled
+        passed = count - self._counted
+        self._sampled, self._counted = at, count
         if not passed:
             return
         for book in self._books.values():
             since = book.since
             if since is not None and since <= at:
-                book.sample(self._marks, passed if since <= last else count(at) - count(since - 1))
+                book.sample(self._marks, passed if since <= last else count - self._moments.until(since - 1))
 
     def _end(self, day: Day) -> None:
         """A trading day is over: take the returns of all, unless the tape's bars go on."""
