@@ -101,7 +101,7 @@ def test_the_equity_curve_ends_in_the_leaderboard(queries: Queries, session_id: 
 
 
 def test_the_life_of_an_order_can_be_read_step_by_step(queries: Queries, session_id: str) -> None:
-    stop = next(order for order in queries.orders(session_id) if order["parent_id"] and order["filled"])
+    stop = next(order for order in queries.orders(session_id) if order["parent_id"] and order["status"] == "filled")
     steps = queries.audit_trail(session_id, order_id=stop["order_id"])
     assert steps[0]["step"] == "submitted"
     assert steps[-1]["step"] == "filled"
