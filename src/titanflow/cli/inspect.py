@@ -64,6 +64,7 @@ def status(session: SessionArgument = None, also: SessionToo = None, json: JsonO
     """Show one session: its state, how far each service is, held orders, open positions, dead letters."""
     from titanflow.cli.progress import model_warnings
     from titanflow.cli.reasons import reason_lines, reasons_of, set_aside, warning_texts
+    from titanflow.cli.risk_story import gate_lines, halt_lines, lives_for, risk_state
     from titanflow.cli.show import event_fields
     from titanflow.cli.summary import observe
     from titanflow.risk.leaderboard import FAULTY
@@ -83,7 +84,11 @@ def status(session: SessionArgument = None, also: SessionToo = None, json: JsonO
                 "at_ns": seen.at,
                 "checkpoints": services,
                 "counts": seen.counts(),
-                "held": [{"order_id": key, **event_fields(order)} for key, order in seen.held.items()],
+                "held": [
+                    {"order_id": key, **event_fields(order), "lives_for_s": lives_for(order.expires_at, seen.at)}
+                    for key, order in seen.held.items()
+                ],
+                **risk_state(seen),
                 "positions": [
                     {"contender": c, "instrument": i, "quantity": decimal_of(q)} for (c, i), q in seen.positions.items()
                 ],
@@ -102,6 +107,10 @@ def status(session: SessionArgument = None, also: SessionToo = None, json: JsonO
         standings = seen.leaderboard.standings
         states = (f"{s.contender} {FAULTY if s.contender in seen.faults else s.status}" for s in standings)
         say("contenders   " + "  ".join(states))
+    for line in halt_lines(seen.halts):
+        say(Text(line, style="yellow"))
+    for line in gate_lines(seen.halts):
+        say(line)
     if seen.withheld:
         say("withheld     " + "  ".join(f"{contender} {n:,}" for contender, n in seen.withheld.items()))
     for line in reason_lines(seen, rows):
@@ -115,15 +124,18 @@ def status(session: SessionArgument = None, also: SessionToo = None, json: JsonO
 
 def _show_open(seen: "Observer") -> None:
     """Print what is open in a session: held orders and positions."""
+    from titanflow.cli.risk_story import lives_for
+
     names = (Column("contender"), Column("instrument"))
     if seen.held:
         columns = (
             Column("order"), *names, Column("side"), Column("quantity", right=True), Column("held because", 1),
-            Column("expires (UTC)", 2),
+            Column("expires (UTC)", 2), Column("lives", right=True),
         )  # fmt: skip
         rows = [
             (order.order_id, order.contender, order.instrument, order.side.value,
-             shares(decimal_of(order.quantity)), order.code.value, to_second(order.expires_at))
+             shares(decimal_of(order.quantity)), order.code.value, to_second(order.expires_at),
+             f"{lives_for(order.expires_at, seen.at)} s")
             for order in seen.held.values()
         ]  # fmt: skip
         console.print(table("Held orders (titanflow approve|deny ORDER)", columns, rows))

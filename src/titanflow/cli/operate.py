@@ -77,15 +77,14 @@ def _command(
 ) -> None:
     from titanflow.cli.show import event_fields, event_name
     from titanflow.cli.story import sentence
-    from titanflow.errors import InputError
-    from titanflow.runtime.operator_desk import command
+    from titanflow.runtime.operator_desk import command, not_held
     from titanflow.settings.login import login_name
 
     ledger = arrive().ledger(session)
     seq = command(ledger, action, login_name(), contender=contender, order_id=order, reason=reason)
     answers = _answers(ledger, seq)
     if any(getattr(event, "code", None) is DenialCode.UNKNOWN_ORDER for _, event in answers):
-        raise InputError(f"order {order!r} is not held in session {ledger.session!r}; `titanflow status` lists those")
+        raise not_held(ledger, order)
     if json:
         fields = [{"seq": n, "type": event_name(event), **event_fields(event)} for n, event in answers]
         asked = {"seq": seq, "action": action, "contender": contender, "order_id": order, "answers": fields}

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from eventstore.errors import LedgerUnavailableError
 from titanflow.cli.output import messages, note, to_second
+from titanflow.cli.risk_story import halt_hints, lives_for
 from titanflow.cli.standings import record_of, standings_table
 from titanflow.domain.events import (
     BarPointReceived,
@@ -199,11 +200,13 @@ def operator_hints(seen: Observer) -> list[str]:
     """What waits for a person, and the command that answers it."""
     standings = seen.leaderboard.standings if seen.leaderboard else ()
     halted = [standing.contender for standing in standings if standing.status is TradingStatus.HALTED]
-    hints = []
-    if halted:
-        hints.append(f"{', '.join(halted)} halted: in another terminal `titanflow resume [CONTENDER]` reopens")
+    hints = list(halt_hints(seen.halts, halted))
     if seen.held:
-        hints.append(f"{len(seen.held)} held: `titanflow status` shows them, `titanflow approve|deny ORDER` answers")
+        first = min(lives_for(order.expires_at, seen.at) for order in seen.held.values())
+        hints.append(
+            f"{len(seen.held)} held, the first for {first} s of event time: `titanflow status` shows them, "
+            "`titanflow approve|deny ORDER` answers"
+        )
     return hints
 
 

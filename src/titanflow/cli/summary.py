@@ -9,6 +9,7 @@ from titanflow.cli.context import Place
 from titanflow.cli.output import console, moment, say
 from titanflow.cli.progress import model_warnings
 from titanflow.cli.reasons import reason_lines, reasons_of, set_aside, warning_texts
+from titanflow.cli.risk_story import gate_lines, halt_lines, risk_state
 from titanflow.cli.standings import absence_notes, record_of, standings_table
 from titanflow.domain.events import (
     BarPointReceived,
@@ -55,6 +56,7 @@ def result_of(place: Place, session: str, seconds: float) -> dict[str, Any]:
         "faults": seen.faults,
         "set_aside": {name: f"{failed.reason}: {failed.detail}" for name, failed in seen.set_aside.items()},
         **reasons_of(seen, set_aside(ledger.dead_letters)),
+        **risk_state(seen),
         "leaderboard": [record_of(standing) for standing in seen.leaderboard.standings] if seen.leaderboard else [],
     }
 
@@ -74,6 +76,8 @@ def show_summary(place: Place, session: str, result: dict[str, Any]) -> None:
         say(line)
     rows = set_aside(place.ledger(session).dead_letters)
     for line in reason_lines(seen, rows):
+        say(line)
+    for line in (*halt_lines(seen.halts), *gate_lines(seen.halts)):
         say(line)
     for warning in (*model_warnings(seen), *warning_texts(seen, rows)):
         say(Text(warning, style="yellow"))

@@ -25,7 +25,9 @@ from titanflow.domain.events import (
     tag_of,
 )
 from titanflow.domain.types import CorporateActionKind, Nanos, OffMarketReason
+from titanflow.runtime import halts
 from titanflow.runtime.causes import LOOKED_AT, Causes
+from titanflow.runtime.halts import Halts
 from titanflow.runtime.overnight import Overnight
 
 
@@ -43,6 +45,8 @@ class Observer:
         self.held: dict[str, OrderHeld] = {}
         """Orders that wait for a person, by id, oldest first."""
         self.tripped: list[KillSwitchTripped] = []
+        self.halts = Halts()
+        """Who may not trade freely, why and until when."""
         self.faults: dict[str, str] = {}
         """Contender -> why its model could not be loaded."""
         self.set_aside: dict[str, ContenderSetAside] = {}
@@ -73,6 +77,8 @@ class Observer:
                 self._look(event)
             if type(event) in LOOKED_AT:
                 self.causes.look(event)
+            if type(event) in halts.LOOKED_AT:
+                self.halts.look(event)
         self.last_seq = block.last
         self.at = max(self.at, getattr(block.events[-1], "at", 0))
 

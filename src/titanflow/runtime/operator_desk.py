@@ -1,10 +1,19 @@
 """An operator's commands on their way into the ledger, checked against the session first."""
 
+import difflib
 import uuid
+from collections.abc import Iterable
 
 from eventstore.errors import FencedError
 from eventstore.ledger import Move
-from titanflow.domain.events import Event, OperatorCommanded, SessionStarted
+from titanflow.domain.events import (
+    Event,
+    OperatorCommanded,
+    OrderApproved,
+    OrderDenied,
+    OrderHeld,
+    SessionStarted,
+)
 from titanflow.domain.types import ContenderId, Nanos, OperatorAction, OrderId
 from titanflow.errors import InputError, SessionStateError
 from titanflow.gateway.lifecycle import SESSION, WHILE_OPEN, has_ended
@@ -26,11 +35,13 @@ def command(
     no parent to use or uses it already.
     """
     if has_ended(ledger):
-        raise ended_meanwhile(ledger, action)
+        raise _too_late(ledger, action)
     started = session_started(ledger)
     contenders = [spec.id for spec in started.contenders]
     if contender and contender not in contenders:
-        raise InputError(f"contender {contender!r}: session {ledger.session!r} has {', '.join(contenders)}")
+        raise InputError(
+            f"no contender {contender!r}: session {ledger.session!r} has {suggested(contender, contenders)}"
+        )
     if action is OperatorAction.USE_PARENT:
         _check_parent(ledger, started, contender)
     event = OperatorCommanded(
@@ -46,16 +57,53 @@ def command(
     except FencedError as error:
         if error.name != SESSION:
             raise
-        raise ended_meanwhile(ledger, action) from error
+        raise _too_late(ledger, action) from error
     return seq
+
+
+def suggested(name: str, known: Iterable[str]) -> str:
+    """What could have been meant: the nearest of the known names first, then all of them."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return ", ".join(names) + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def not_held(ledger: EventLedger, order_id: OrderId) -> InputError:
+    """What to raise for an order that is not held: what became of it, or which ones are."""
+    held: dict[OrderId, OrderHeld] = {}
+    fate = ""
+    for block in ledger.read(2):
+        for event in block.events:
+            if isinstance(event, OrderHeld):
+                held[event.order_id] = event
+            elif isinstance(event, OrderApproved | OrderDenied) and event.order_id in held:
+                del held[event.order_id]
+                told = "approved" if isinstance(event, OrderApproved) else f"denied ({event.code})"
+                fate = told if event.order_id == order_id else fate
+    if fate:
+        return InputError(f"order {order_id!r} waits for nobody any more: it was {fate}")
+    now = f"held are {suggested(order_id, held)}" if held else "none is held now"
+    return InputError(f"order {order_id!r} is not held in session {ledger.session!r}: {now} (`titanflow status`)")
+
+
+def _too_late(ledger: EventLedger, action: OperatorAction) -> SessionStateError:
+    """After the end: what is left of it, and where to look for a session that still runs."""
+    error = ended_meanwhile(ledger, action)
+    return SessionStateError(f"{error}; no order works any more. `titanflow sessions` lists those that are open")
 
 
 def _check_parent(ledger: EventLedger, started: SessionStarted, contender: ContenderId) -> None:
     """Raises InputError where no parent of the contender's model was loaded at the opening, or it was used already."""
+    if not contender:
+        raise InputError("name the contender whose model its parent shall replace; `titanflow status` lists them")
     parents = {spec.id: spec.parent_hash for spec in started.contenders if spec.parent_hash and not spec.fault}
     if contender not in parents:
         have = f"those that have one: {', '.join(parents)}" if parents else "no contender of this session has one"
-        raise InputError(f"contender {contender!r} has no parent model that could take its place; {have}")
+        rule = next(
+            not spec.parent_hash and spec.stage == "rule" for spec in started.contenders if spec.id == contender
+        )
+        why = "is a rule, and only a trained model has a parent" if rule else "has no parent model to take its place"
+        raise InputError(f"contender {contender!r} {why}; {have}")
     commands = (event for block in ledger.read(2) for event in block.events if isinstance(event, OperatorCommanded))
     if any((each.action, each.contender) == (OperatorAction.USE_PARENT, contender) for each in commands):
         raise InputError(f"contender {contender!r} has been given its parent model already in this session")
