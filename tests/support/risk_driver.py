@@ -30,6 +30,7 @@ from titanflow.domain.session_settings import (
 )
 from titanflow.domain.types import (
     SCALE,
+    CostModelName,
     DenialCode,
     ExecutionMode,
     OperatorAction,
@@ -62,7 +63,11 @@ ROUND = RiskSettings(
 )
 """Round numbers for worked examples. The stop's bars are as long as the strategies', so their range stands as it is."""
 FREE = ExecutionSettings(
-    slippage_base=0, slippage_allowance=0, max_order_value=fixed("9000000000"), max_concentration=SCALE
+    cost_model=CostModelName.FLAT,
+    slippage_base=0,
+    slippage_allowance=0,
+    max_order_value=fixed("9000000000"),
+    max_concentration=SCALE,
 )
 """Trading costs nothing, and the last gate holds nothing back."""
 FLOORS = {"rollback_min_sharpe": 0.5, "rollback_min_accuracy": 0.5}
@@ -201,7 +206,12 @@ class Driver:
         return order
 
     def fill(
-        self, order: OrderApproved | OrderSubmitted, price: str, quantity: str | None = None, fee: str = "0"
+        self,
+        order: OrderApproved | OrderSubmitted,
+        price: str,
+        quantity: str | None = None,
+        fee: str = "0",
+        reference: str = "0",
     ) -> list[Event]:
         """Fill all that remains of an order, or `quantity` of it."""
         filled = self.remaining[order.order_id] if quantity is None else fixed(quantity)
@@ -223,6 +233,7 @@ class Driver:
                 purpose=order.purpose,
                 realized_pnl=0,
                 mode=ExecutionMode.PAPER,
+                reference_price=fixed(reference),
             )
         )
 

@@ -41,9 +41,9 @@ class RiskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Whether losses in a row and poor round trips stop a contender, or are only reported."""
     resume: ResumeMode = ResumeMode.OPERATOR
     """Who ends a halt by daily loss or by losses in a row."""
-    risk_per_trade: Ratio = 1_000_000
+    risk_per_trade: Ratio = 500_000
     """Part of equity lost if the stop is hit, costs included: the fixed fraction of position sizing."""
-    stop_bar_seconds: int = 1800
+    stop_bar_seconds: int = 900
     """Length of the bars whose average true range sets the stop."""
     atr_stop_multiple: Ratio = 2 * SCALE
     """Stop distance in average true ranges."""
@@ -53,9 +53,9 @@ class RiskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Largest stop distance as a part of the price."""
     max_position: Ratio = 150_000_000
     """Largest position in one instrument as a part of equity."""
-    max_gross_exposure: Ratio = 800_000_000
+    max_gross_exposure: Ratio = 900_000_000
     """Largest sum of absolute position values as a part of equity."""
-    total_max_gross_exposure: Ratio = 500_000_000
+    total_max_gross_exposure: Ratio = 600_000_000
     """The same over all contenders together, as a part of the equity of those that traded that day."""
     min_order_value: Money = 500 * SCALE
     """Entries, and what tops up a position, below it are denied."""
@@ -68,7 +68,7 @@ class RiskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     no_entry_after_open_seconds: int = 0
     no_entry_before_close_seconds: int = 300
     flat_at_close: bool = True
-    """Close every position `flatten_before_close_seconds` before the venue's close."""
+    """Close every position `flatten_before_close_seconds` (on short bars two of them) before the venue's close."""
     flatten_before_close_seconds: int = 60
     performance_window: int = 20
     """Closed round trips over which rolling Sharpe and accuracy are taken."""

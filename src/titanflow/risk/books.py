@@ -116,7 +116,7 @@ class Book:
         self.streak = LossStreak(risk.max_consecutive_losses, risk.loss_counts_from, risk.loss_streak_cost)
         self.rolling = RollingPerformance(risk.performance_window, risk.performance_check_interval)
         self.evidence = Evidence(risk.harm_level, risk.harm_min_trips)
-        self.costs = CostsSeen(started.settings.execution.slippage_base)
+        self.costs = CostsSeen()
         self.manual_approval = False
         self.manual_reported = False
         """Whether a gate that only reports would have put it under manual approval."""

@@ -3,10 +3,22 @@
 from collections import deque
 
 from titanflow.domain.events import OrderFilled
-from titanflow.domain.types import InstrumentId, Ratio, ratio_of
+from titanflow.domain.session_settings import ExecutionSettings
+from titanflow.domain.types import CostModelName, InstrumentId, Price, Ratio, ratio_of
 
 REMEMBERED = 20
 """Fills of an instrument over which the average is taken."""
+
+
+ASSUMED_IMPACT: Ratio = 100_000
+"""What the assumed fill pays besides half a spread: one basis point."""
+
+
+def assumed_slippage(settings: ExecutionSettings, increment: Price, price: Price) -> Ratio:
+    """Slippage of a fill before any is known: the flat model's base, or half the least spread and some impact."""
+    if settings.cost_model is CostModelName.FLAT:
+        return settings.slippage_base
+    return ratio_of(increment, 2 * price) + ASSUMED_IMPACT
 
 
 class CostsSeen:
@@ -15,10 +27,9 @@ class CostsSeen:
     One assumed fill stands beside those seen, so that the first real one does not decide alone.
     """
 
-    __slots__ = ("_assumed", "_seen")
+    __slots__ = ("_seen",)
 
-    def __init__(self, assumed: Ratio) -> None:
-        self._assumed = assumed
+    def __init__(self) -> None:
         self._seen: dict[InstrumentId, deque[Ratio]] = {}
 
     def add(self, fill: OrderFilled) -> None:
@@ -29,7 +40,7 @@ class CostsSeen:
         seen = self._seen.setdefault(fill.instrument, deque(maxlen=REMEMBERED))
         seen.append(max(0, ratio_of(worse, fill.reference_price)))
 
-    def expected(self, instrument: InstrumentId) -> Ratio:
+    def expected(self, instrument: InstrumentId, assumed: Ratio) -> Ratio:
         """Slippage to reckon with in the next fill."""
         seen = self._seen.get(instrument, ())
-        return (self._assumed + sum(seen)) // (len(seen) + 1)
+        return (assumed + sum(seen)) // (len(seen) + 1)

@@ -7,7 +7,7 @@ with a position that it has already given up.
 from titanflow.domain.events import Event, SignalGenerated
 from titanflow.domain.types import DenialCode, InstrumentId, Nanos, Price, Quantity, Side, floor_to
 from titanflow.risk.books import Book, House, WaitingExit
-from titanflow.risk.session_hours import due_close
+from titanflow.risk.session_hours import closing_lead, due_close
 from titanflow.risk.verdicts import Denial, Request, close_approved, denied, exit_approved
 
 
@@ -57,10 +57,10 @@ def withdraw_waiting(book: Book, seq: int, signal: SignalGenerated) -> list[Even
 
 def close_for_the_day(house: House, seq: int, at: Nanos) -> list[Event]:
     """Order flat, once for each venue's close, every position that is past its deadline and not being closed."""
-    seconds = house.risk.flatten_before_close_seconds
     orders: list[Event] = []
     for book in house.books.values():
         for instrument, position in book.portfolio.positions.items():
+            seconds = closing_lead(house.risk, house.tape_bars.get(instrument, 0))
             close = due_close(house.calendar_of(instrument), position.opened_at, at, seconds)
             if close is None or book.closed_out.get(instrument) == close or book.has_market_close(instrument):
                 continue

@@ -80,8 +80,9 @@ def _confidence(entry: EntryRequest) -> Denial | None:
 
 def _session_hours(entry: EntryRequest) -> Denial | None:
     house, instrument = entry.house, entry.signal.instrument
-    seconds = max(entry.book.bar_seconds, house.tape_bars.get(instrument, 0))
-    return entry_denial(house.calendar_of(instrument), entry.at, house.risk, daily=seconds >= SECONDS_PER_DAY)
+    of_tape = house.tape_bars.get(instrument, 0)
+    daily = max(entry.book.bar_seconds, of_tape) >= SECONDS_PER_DAY
+    return entry_denial(house.calendar_of(instrument), entry.at, house.risk, daily=daily, tape_bar_seconds=of_tape)
 
 
 def _price(entry: EntryRequest) -> Denial | None:

@@ -7,9 +7,27 @@ from titanflow.domain.session_settings import RiskSettings
 from titanflow.domain.types import NANOS_PER_SECOND, DenialCode, Nanos
 from titanflow.risk.verdicts import Denial
 
+SHORT_BAR_SECONDS = 300
+"""A tape's bars up to this length are missing now and then, where nobody traded."""
+
+
+def closing_lead(settings: RiskSettings, tape_bar_seconds: int) -> int:
+    """Seconds before the close at which positions are closed, so that the order meets a print of the tape.
+
+    Short bars: two of them at least, as the last one may be missing. Longer ones reach to the close, and an order that
+    is active before it meets the way to their last price.
+    """
+    tape = 2 * tape_bar_seconds if tape_bar_seconds <= SHORT_BAR_SECONDS else 0
+    return max(settings.flatten_before_close_seconds, tape)
+
 
 def entry_denial(
-    calendar: TradingCalendar | None, at: Nanos, settings: RiskSettings, *, daily: bool = False
+    calendar: TradingCalendar | None,
+    at: Nanos,
+    settings: RiskSettings,
+    *,
+    daily: bool = False,
+    tape_bar_seconds: int = 0,
 ) -> Denial | None:
     """Why no position may be entered at `at`; None where it may. An unknown calendar counts as closed.
 
@@ -28,16 +46,16 @@ def entry_denial(
     first = opens + settings.no_entry_after_open_seconds * NANOS_PER_SECOND
     if at < first:
         return Denial(DenialCode.OUTSIDE_SESSION, (("at", at), ("entries_from", first)))
-    last = closes - _quiet_seconds(settings) * NANOS_PER_SECOND
+    last = closes - _quiet_seconds(settings, tape_bar_seconds) * NANOS_PER_SECOND
     if at >= last:
         return Denial(DenialCode.CLOSING_SOON, (("at", at), ("entries_until", last), ("close", closes)))
     return None
 
 
-def _quiet_seconds(settings: RiskSettings) -> int:
+def _quiet_seconds(settings: RiskSettings, tape_bar_seconds: int) -> int:
     """Seconds before the close without entries: an entry that would be flattened at once is none."""
     if settings.flat_at_close:
-        return max(settings.no_entry_before_close_seconds, settings.flatten_before_close_seconds)
+        return max(settings.no_entry_before_close_seconds, closing_lead(settings, tape_bar_seconds))
     return settings.no_entry_before_close_seconds
 
 

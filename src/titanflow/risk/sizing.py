@@ -17,6 +17,7 @@ from titanflow.domain.types import (
     floor_to,
     notional,
 )
+from titanflow.risk.costs_seen import assumed_slippage
 from titanflow.risk.headroom import Rooms, fee_of_one, gate_rooms, raised
 from titanflow.risk.limits import EntryRequest, first_denial
 from titanflow.risk.stop_distance import protective_stop, stop_distance
@@ -77,7 +78,9 @@ def _sized(entry: EntryRequest) -> Entry | Denial:
         )
     worst = max(mark, price)
     committed = book.committed(signal.instrument)
-    loss = loss_of_one(abs(price - stop.price), price, book.costs.expected(signal.instrument), instrument.fees)
+    assumed = assumed_slippage(house.execution, instrument.price_increment, price)
+    slippage = book.costs.expected(signal.instrument, assumed)
+    loss = loss_of_one(abs(price - stop.price), price, slippage, instrument.fees)
     rooms = _rooms(entry, worst, committed, loss)
     sized_by, room = min(rooms, key=_room)
     quantity = floor_to(room, instrument.quantity_increment)

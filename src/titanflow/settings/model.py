@@ -75,17 +75,17 @@ class RiskSection(Section):
         description="what ends a halt by daily loss or losses in a row; unset: next_session on the shipped sample, "
         "else operator",
     )
-    risk_per_trade: Fraction = Field(Decimal("0.001"), description="part of equity lost at the stop, costs included")
+    risk_per_trade: Fraction = Field(Decimal("0.0005"), description="part of equity lost at the stop, costs included")
     stop_bar_seconds: Annotated[int, Field(ge=1, le=86_400)] = Field(
-        1800, description="length of the bars whose average true range sets the stop"
+        900, description="length of the bars whose average true range sets the stop"
     )
     atr_stop_multiple: Multiple = Field(Decimal(2), description="stop distance in average true ranges")
     stop_floor: Fraction = Field(Decimal("0.002"), description="smallest stop distance, part of the price")
     stop_cap: Fraction = Field(Decimal("0.05"), description="largest stop distance, part of the price")
     max_position: Fraction = Field(Decimal("0.15"), description="largest position, part of equity")
-    max_gross_exposure: Multiple = Field(Decimal("0.8"), description="largest gross exposure, part of equity")
+    max_gross_exposure: Multiple = Field(Decimal("0.9"), description="largest gross exposure, part of equity")
     total_max_gross_exposure: Multiple = Field(
-        Decimal("0.5"), description="the same of all together, by the equity of those that traded that day"
+        Decimal("0.6"), description="the same of all together, by the equity of those that traded that day"
     )
     min_order_value: NoDebt = Field(Decimal(500), description="dollars below which nothing is entered or topped up")
     max_orders_per_minute: Annotated[int, Field(ge=1, le=100_000)] = Field(30, description="entries in 60 seconds")

@@ -2,9 +2,12 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from support.risk_driver import AAPL, COIN, Driver, limits
+from support.risk_driver import AAPL, COIN, FREE, INSTRUMENTS, Driver, limits
 from titanflow.domain.events import OrderApproved, OrderDenied
+from titanflow.domain.instruments import FeeSchedule
+from titanflow.domain.session_settings import ExecutionSettings, RiskSettings
 from titanflow.domain.types import MAX_UNITS, SCALE, DenialCode, OrderType, Side, SizedBy, fixed
 from titanflow.risk.sizing import fixed_fraction
 from titanflow.risk.stop_distance import protective_stop, stop_distance
@@ -175,6 +178,89 @@ def test_no_stop_is_so_near_that_its_size_does_not_fit_a_ledger() -> None:
     (verdict,) = session.signal(Side.BUY, COIN, atr="0.000000001")
     assert isinstance(verdict, OrderDenied | OrderApproved)
     assert all(abs(value) < 1 << 63 for _, value in verdict.context if isinstance(value, int))
+
+
+def sized(expected: SizedBy, quantity: str, risk: RiskSettings = WIDE, execution: ExecutionSettings = FREE) -> None:
+    session = Driver(risk=risk, execution=execution)
+    session.tick("100")
+    order = session.buy()
+    assert (order.sized_by, order.quantity) == (expected, fixed(quantity))
+
+
+def test_the_limit_that_decided_is_named() -> None:
+    sized(SizedBy.FIXED_FRACTION, "500")
+    sized(SizedBy.POSITION, "300", replace(WIDE, max_position=fixed("0.3")))
+    sized(SizedBy.EXPOSURE, "200", replace(WIDE, max_gross_exposure=fixed("0.2")))
+    sized(SizedBy.TOTAL_EXPOSURE, "100", replace(WIDE, total_max_gross_exposure=fixed("0.1")))
+
+
+def test_the_limits_of_the_last_gate_cut_a_size_less_room_for_slippage() -> None:
+    roomy = replace(FREE, slippage_allowance=fixed("0.01"))
+    # the price may be 101 when the gate looks: 40,000 / 101 = 396.04
+    sized(SizedBy.ORDER_VALUE, "396", execution=replace(roomy, max_order_value=fixed("40000")))
+    # 30 % of 100,000 is 30,000; 30,000 / 101 = 297.03
+    sized(SizedBy.CONCENTRATION, "297", execution=replace(roomy, max_concentration=fixed("0.3")))
+    # and it may slip as much again: 100,000 / (100 x 1.01 x 1.01) = 980.3
+    rich = replace(WIDE, risk_per_trade=fixed("0.05"), max_gross_exposure=2 * SCALE, max_position=SCALE)
+    sized(SizedBy.BUYING_POWER, "980", replace(rich, total_max_gross_exposure=2 * SCALE), roomy)
+
+
+def test_what_trading_costs_is_part_of_what_a_stop_loses() -> None:
+    # two slips of 10 bp on 100 are 0.20: 1,000 / 2.20 = 454.5
+    sized(SizedBy.FIXED_FRACTION, "454", execution=replace(FREE, slippage_base=fixed("0.001")))
+    dear = replace(INSTRUMENTS[0], fees=FeeSchedule(fixed("0.001"), fixed("0.02"), fixed("5")))
+    session = Driver(risk=WIDE, instruments=(dear,))
+    session.tick("100")
+    # two fees of 0.10 and 0.02 a share, two minimums of 5: (1,000 - 10) / 2.24 = 441.96
+    assert session.buy().quantity == fixed("441")
+
+
+def test_the_slippage_that_fills_had_replaces_what_was_assumed() -> None:
+    session = Driver(risk=replace(WIDE, max_gross_exposure=SCALE))
+    session.tick("100")
+    order = session.buy()
+    session.fill(order, "100.50", reference="100")  # 50 bp, beside an assumed fill at 0: 25 bp
+    session.fill(session.sell(), "100.50")
+    equity = session.guardian.house.books["alpha"].portfolio.equity({})
+    # 25 bp twice on 100 are 0.50: 1 % of equity / 2.50
+    assert session.buy().quantity == equity // 100 * 10 // 25 // SCALE * SCALE
+
+
+def test_dust_is_denied_with_a_code_of_its_own() -> None:
+    session = Driver(risk=limits(min_order_value=fixed("1000")))
+    session.tick("100")
+    session.fill(session.buy(), "100")
+    session.tick("96")  # 10 % of 99,600 allow 103 shares: three are missing
+    (denial,) = session.signal(Side.BUY)
+    assert isinstance(denial, OrderDenied)
+    assert denial.code is DenialCode.MIN_ORDER_VALUE
+    assert (dict(denial.context)["order_value"], dict(denial.context)["limit"]) == (fixed("288"), fixed("1000"))
+    small = Driver(cash="9000", risk=limits(min_order_value=fixed("1000")))
+    small.tick("100")
+    (denial,) = small.signal(Side.BUY)
+    assert isinstance(denial, OrderDenied)
+    assert denial.code is DenialCode.MIN_ORDER_VALUE
+
+
+def test_a_position_that_lacks_less_than_one_increment_is_full() -> None:
+    session = Driver()
+    session.tick("333")
+    session.fill(session.buy(), "333")  # 30 shares; 10 % would be 30.03
+    (denial,) = session.signal(Side.BUY)
+    assert isinstance(denial, OrderDenied)
+    assert denial.code is DenialCode.MAX_POSITION
+    assert dict(denial.context)["sized_by"] == "position"
+
+
+def test_a_limit_price_off_the_increment_is_denied_and_an_exit_is_moved_onto_it() -> None:
+    session = Driver()
+    session.tick("100")
+    (denial,) = session.signal(Side.BUY, order_type=OrderType.LIMIT, order_price="99.995")
+    assert isinstance(denial, OrderDenied)
+    assert denial.code is DenialCode.BAD_INCREMENT
+    session.fill(session.buy(), "100")
+    order = approved(session.signal(Side.SELL, order_type=OrderType.LIMIT, order_price="101.119"))
+    assert order.order_price == fixed("101.11")
 
 
 @given(st.integers(1, 10**15), st.integers(1, 10**14), st.sampled_from(Side), st.sampled_from((1, 10**7, 10**9)))
