@@ -39,9 +39,8 @@ def command(
     started = session_started(ledger)
     contenders = [spec.id for spec in started.contenders]
     if contender and contender not in contenders:
-        raise InputError(
-            f"no contender {contender!r}: session {ledger.session!r} has {suggested(contender, contenders)}"
-        )
+        have = suggested(contender, contenders)
+        raise InputError(f"contender {contender!r} is unknown: session {ledger.session!r} has {have}")
     if action is OperatorAction.USE_PARENT:
         _check_parent(ledger, started, contender)
     event = OperatorCommanded(
@@ -99,11 +98,9 @@ def _check_parent(ledger: EventLedger, started: SessionStarted, contender: Conte
     parents = {spec.id: spec.parent_hash for spec in started.contenders if spec.parent_hash and not spec.fault}
     if contender not in parents:
         have = f"those that have one: {', '.join(parents)}" if parents else "no contender of this session has one"
-        rule = next(
-            not spec.parent_hash and spec.stage == "rule" for spec in started.contenders if spec.id == contender
-        )
-        why = "is a rule, and only a trained model has a parent" if rule else "has no parent model to take its place"
-        raise InputError(f"contender {contender!r} {why}; {have}")
+        rules = {spec.id for spec in started.contenders if spec.stage == "rule"}
+        why = "it is a rule" if contender in rules else "nothing could take its model's place"
+        raise InputError(f"contender {contender!r} has no parent model: {why}; {have}")
     commands = (event for block in ledger.read(2) for event in block.events if isinstance(event, OperatorCommanded))
     if any((each.action, each.contender) == (OperatorAction.USE_PARENT, contender) for each in commands):
         raise InputError(f"contender {contender!r} has been given its parent model already in this session")

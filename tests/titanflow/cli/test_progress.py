@@ -7,8 +7,8 @@ import pytest
 
 from titanflow.cli import progress
 from titanflow.cli.progress import SessionView, model_warnings, operator_hints
-from titanflow.domain.events import FeatureDriftMeasured, SignalWithheld
-from titanflow.domain.types import Side, TradingStatus, WithheldReason
+from titanflow.domain.events import FeatureDriftMeasured, KillSwitchTripped, SignalWithheld
+from titanflow.domain.types import KillTrigger, Side, TradingStatus, WithheldReason
 from titanflow.runtime.observer import Observer
 from titanflow.runtime.supervisor import Health, Service
 
@@ -59,11 +59,13 @@ def test_what_waits_for_a_person_is_shown_with_the_command_that_answers_it() -> 
             SimpleNamespace(contender="mad", status=TradingStatus.HALTED),
         ]
     )
-    seen.held["order"] = SimpleNamespace()
+    seen.held["order"] = SimpleNamespace(expires_at=OPEN + 42 * 10**9)
+    seen.at = OPEN
+    seen.halts.look(KillSwitchTripped(2, OPEN, "mad", KillTrigger.OPERATOR, 1, 1, 0, 0))
     halted, held = operator_hints(seen)
     assert halted.startswith("mad halted")
     assert "titanflow resume" in halted
-    assert held.startswith("1 held")
+    assert held.startswith("1 held, the first for 42 s of event time")
     assert "titanflow approve|deny ORDER" in held
 
 
