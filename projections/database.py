@@ -17,8 +17,12 @@ _SCHEMES = {"postgres", "postgresql", DRIVER}
 
 Connection = psycopg.Connection[TupleRow]
 
-# SQLSTATE classes: connection exception, transaction rollback, insufficient resources, operator intervention.
-_PASSING = ("08", "40", "53", "57")
+# SQLSTATE classes: connection exception, transaction rollback, insufficient resources (a full disk), operator
+# intervention (a statement that took too long), system error.
+_PASSING = ("08", "40", "53", "57", "58")
+# Read-only transaction, missing right, refused login, no such database: until somebody changes the server.
+_MENDABLE = ("25006", "42501", "28", "3D")
+CONNECT_SECONDS = 10
 
 
 def url_of(database: str) -> URL:
@@ -36,7 +40,13 @@ def connect(database: str) -> Connection:
     """A plain connection in autocommit: transactions are opened by name. Raises psycopg.Error."""
     url = url_of(database).set(drivername="postgresql")
     conninfo = url.render_as_string(hide_password=False)
-    return psycopg.connect(conninfo, autocommit=True, options=_OPTIONS, application_name="titanflow projections")
+    return psycopg.connect(
+        conninfo,
+        autocommit=True,
+        options=_OPTIONS,
+        application_name="titanflow projections",
+        connect_timeout=CONNECT_SECONDS,
+    )
 
 
 def is_passing(error: psycopg.Error) -> bool:
@@ -46,12 +56,23 @@ def is_passing(error: psycopg.Error) -> bool:
     return error.sqlstate is None or error.sqlstate.startswith(_PASSING)
 
 
+def is_mendable(error: psycopg.Error) -> bool:
+    """Whether the server answers and refuses everybody alike: it is read-only, or rights are missing."""
+    return bool(error.sqlstate and error.sqlstate.startswith(_MENDABLE))
+
+
 def engine(database: str) -> Engine:
     """An engine for short work: it keeps no connection open in between."""
     return create_engine(url_of(database), poolclass=NullPool, connect_args={"options": _OPTIONS})
 
 
+def shown(database: str) -> str:
+    """The URL without its password."""
+    return url_of(database).render_as_string(hide_password=True)
+
+
 def unreachable(database: str, error: Exception) -> ServerError:
     """The error to show to a person when the server does not answer; never with the password."""
-    shown = url_of(database).render_as_string(hide_password=True)
-    return ServerError(f"PostgreSQL at {shown}: {str(error).strip()}; is the server up? `titanflow doctor` looks")
+    return ServerError(
+        f"PostgreSQL at {shown(database)}: {str(error).strip()}; is the server up? `titanflow doctor` looks"
+    )

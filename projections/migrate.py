@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import InternalError, ProgrammingError
 
 from projections.database import Connection, connect, engine, unreachable
 from projections.errors import ProjectionError
@@ -48,6 +48,8 @@ def migrate(database: str) -> None:
         upgrade(database)
     except psycopg.OperationalError as error:
         raise unreachable(database, error) from error
+    except psycopg.Error as error:
+        raise ProjectionError(f"the tables cannot be read: {str(error).strip()}") from error
 
 
 def current_revision(connection: Connection) -> str | None:
@@ -66,7 +68,7 @@ def upgrade(database: str, revision: str = "head") -> None:
 
     try:
         _run(database, lambda config: command.upgrade(config, revision))
-    except ProgrammingError as error:
+    except (InternalError, ProgrammingError) as error:
         raise ProjectionError(f"the tables cannot be made: {error.orig}") from error
     except CommandError as error:
         raise ProjectionError(f"{error}; the tables were made by a later version of TitanFlow: install that") from error

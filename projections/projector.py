@@ -11,8 +11,9 @@ import structlog
 
 from eventstore.errors import LedgerLostError
 from eventstore.ledger import Block, Ledger
+from eventstore.signs import SILENT, Signs
 from projections.checkpoint import Checkpoint
-from projections.database import Connection, connect, is_passing, unreachable
+from projections.database import Connection, connect, is_mendable, is_passing, shown, unreachable
 from projections.errors import ProjectionError
 from projections.fold.rows import Batch
 from projections.fold.session_fold import SessionFold
@@ -31,6 +32,8 @@ MOVE_EVERY_S = 0.2
 """A checkpoint without rows (ticks make none) moves at most so often."""
 PATIENCE_S = 30.0
 """How long `catch_up` waits for a database that does not answer."""
+STOPPED_PATIENCE_S = 1.0
+"""How long a projector that was told to stop waits still; its next start catches up."""
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 2.0
 
@@ -49,10 +52,14 @@ class Projector:
     the session's rows are rebuilt.
     """
 
-    def __init__(self, database: str, ledger: Ledger[Event], *, batch_events: int = BATCH_EVENTS) -> None:
+    def __init__(
+        self, database: str, ledger: Ledger[Event], *, batch_events: int = BATCH_EVENTS, signs: Signs = SILENT
+    ) -> None:
         self._database = database
         self._ledger = ledger
         self._batch_events = batch_events
+        self._signs = signs
+        self._follows = False
         self._checkpoint = Checkpoint(ledger.session)
         self._writer = Writer()
         self._connection: Connection | None = None
@@ -74,25 +81,40 @@ class Projector:
         return self._written.seq
 
     def run(self, stopping: Callable[[], bool]) -> None:
-        """Follow the ledger until told to stop. A database that is down is waited for, however long.
+        """Follow the ledger until told to stop. A database that is down, or refuses to be written, is waited for.
 
         Raises ProjectionError where the tables refuse the ledger's events, and what the ledger raises.
         """
         # Giving up on the database is how a projector that was told to stop leaves it.
-        with suppress(ServerError):
-            while not stopping():
-                self._advance(lambda after: self._ledger.tail(after, TAIL_WAIT_S), lambda _: stopping())
-            self._flush(lambda _: stopping())
+        self._follows = True
+        try:
+            with suppress(ServerError):
+                while not stopping():
+                    self._advance(lambda after: self._ledger.tail(after, TAIL_WAIT_S), lambda _: stopping())
+                self._flush(lambda _: stopping())
+        finally:
+            self._follows = False
 
     def catch_up(self, patience: float = PATIENCE_S) -> int:
         """Bring the tables to the ledger's present end and return its seq.
 
-        Raises ServerError when the database does not answer for `patience` seconds, ProjectionError as `run` does.
+        Raises ServerError when the database does not answer for `patience` seconds or refuses to be written,
+        ProjectionError as `run` does.
         """
+        return self._catch_up(lambda waited: waited >= patience)
 
-        def give_up(waited: float) -> bool:
-            return waited >= patience
+    def finish(self, stopping: Callable[[], bool], patience: float = PATIENCE_S) -> int:
+        """The same for a session that has ended: a database that refuses to be written is waited for as well.
 
+        Once told to stop it waits for a moment only. Raises as `catch_up` does.
+        """
+        self._follows = True
+        try:
+            return self._catch_up(lambda waited: waited >= (STOPPED_PATIENCE_S if stopping() else patience))
+        finally:
+            self._follows = False
+
+    def _catch_up(self, give_up: GiveUp) -> int:
         target = self._ledger.last_seq()
         while True:
             self._advance(partial(onward, self._ledger, last=target), give_up)
@@ -119,7 +141,7 @@ class Projector:
     def _begun(self, give_up: GiveUp) -> SessionFold:
         """A fold to go on with: empty, with the tables ahead of it, or where a rebuild has brought the tables."""
         if self._lost:
-            fold, rows = self._patiently(lambda: replace_rows(self._connected(), self._ledger), give_up)
+            fold, rows = self._patiently(lambda: replace_rows(self._connected(), self._ledger, self._signs), give_up)
             self._stand(fold.position)
             self._lost = False
             log.warning("projector made the rows anew", session=self._ledger.session, seq=self.position, rows=rows)
@@ -134,6 +156,7 @@ class Projector:
         """Take note of where the tables are."""
         self._written = written
         self._passed = {written}
+        self._signs.reached(written.seq)
 
     def _project(self, fold: SessionFold, blocks: Iterable[Block[Event]], give_up: GiveUp) -> None:
         """Fold the blocks, writing whenever a batch is full; what remains is written if it is due."""
@@ -157,6 +180,7 @@ class Projector:
             raise self._other_history(fold.position)
         if block.last <= written.seq:
             fold.drain()
+            self._signs.recovering(block.last, written.seq)
         else:
             self._passed.add(fold.position)
 
@@ -198,25 +222,50 @@ class Projector:
 
     def _patiently(self, attempt: Callable[[], T], give_up: GiveUp) -> T:
         """The attempt's result, trying again while the database is away; raises ServerError when told to give up."""
-        since, pause = time.monotonic(), _FIRST_PAUSE_S
+        since, pause, waiting = time.monotonic(), _FIRST_PAUSE_S, False
         while True:
             try:
-                return attempt()
+                result = attempt()
             except psycopg.Error as error:
-                if not is_passing(error):
-                    raise ProjectionError(
-                        f"session {self._ledger.session!r}: the tables refuse the events after seq {self.position}: "
-                        f"{str(error).strip()}"
-                    ) from error
+                if not (is_passing(error) or (is_mendable(error) and self._follows)):
+                    raise self._refused(error) from error
                 self.close()
                 waited = time.monotonic() - since
                 if give_up(waited):
-                    raise unreachable(self._database, TimeoutError(f"no answer for {waited:.0f} s")) from error
-                log.warning("database away, will try again", session=self._ledger.session, error=str(error).strip())
+                    raise _gave_up(self._database, error, waited) from error
+                self._signs.trouble(f"Postgres: {_line(error)}")
+                waiting = True
+                log.warning("database away, will try again", session=self._ledger.session, error=_line(error))
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
+            else:
+                if waiting:
+                    self._signs.trouble("")
+                return result
+
+    def _refused(self, error: psycopg.Error) -> Exception:
+        if is_mendable(error):
+            return ServerError(
+                f"PostgreSQL at {shown(self._database)} does not let the tables be written after seq {self.position}: "
+                f"{_line(error)}"
+            )
+        return ProjectionError(
+            f"session {self._ledger.session!r}: the tables refuse the events after seq {self.position}: "
+            f"{str(error).strip()}"
+        )
 
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._database)
         return self._connection
+
+
+def _gave_up(database: str, error: psycopg.Error, waited: float) -> ServerError:
+    """What to raise after having waited: the server's own words where it said any."""
+    if error.sqlstate is None:
+        return unreachable(database, TimeoutError(f"no answer for {waited:.0f} s ({_line(error)})"))
+    return ServerError(f"PostgreSQL at {shown(database)}: {_line(error)}; tried again for {waited:.0f} s")
+
+
+def _line(error: psycopg.Error) -> str:
+    return " ".join(str(error).split())

@@ -7,6 +7,7 @@ import psycopg
 from psycopg import sql
 
 from eventstore.ledger import Block, Ledger
+from eventstore.signs import SILENT, Signs
 from projections.beside import Beside
 from projections.checkpoint import Checkpoint
 from projections.database import Connection, connect, is_passing, unreachable
@@ -40,7 +41,7 @@ def rebuild(database: str, ledgers: Iterable[Ledger[Event]]) -> list[Rebuilt]:
         raise ProjectionError(f"the projections cannot be rebuilt: {str(error).strip()}") from error
 
 
-def replace_rows(connection: Connection, ledger: Ledger[Event]) -> tuple[SessionFold, int]:
+def replace_rows(connection: Connection, ledger: Ledger[Event], signs: Signs = SILENT) -> tuple[SessionFold, int]:
     """The same for one session on an open connection; returns the fold at its new checkpoint and the number of rows.
 
     Raises psycopg.Error and what the ledger raises; the old rows then stay.
@@ -48,7 +49,7 @@ def replace_rows(connection: Connection, ledger: Ledger[Event]) -> tuple[Session
     checkpoint = Checkpoint(ledger.session)
     with connection.transaction():
         beside = Beside(connection, ledger.session)
-        beside.fill(onward(ledger, 0, ledger.last_seq()))
+        beside.fill(_told(onward(ledger, 0, ledger.last_seq()), ledger.last_seq(), signs))
         # Only now must the projector wait: for the little that it wrote meanwhile, and for the swap.
         live = checkpoint.lock(connection)
         beside.fill(onward(ledger, beside.fold.position.seq, live.seq))
@@ -69,6 +70,13 @@ def onward(ledger: Ledger[Event], after: int, last: int) -> Iterator[Block[Event
         after = blocks[-1].last
         if after >= last:
             return
+
+
+def _told(blocks: Iterable[Block[Event]], end: int, signs: Signs) -> Iterator[Block[Event]]:
+    """The blocks, with a sign of life for each."""
+    for block in blocks:
+        signs.recovering(block.last, end)
+        yield block
 
 
 def _rebuild(connection: Connection, ledger: Ledger[Event]) -> Rebuilt:

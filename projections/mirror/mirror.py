@@ -13,6 +13,7 @@ import redis
 import structlog
 
 from eventstore.ledger import Block, Ledger
+from eventstore.signs import SILENT, Signs
 from eventstore.wire import is_out_of_memory
 from projections.mirror.audit_log import AuditLog
 from projections.mirror.images import AUDIT_CHANNEL, Images
@@ -32,9 +33,6 @@ _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 2.0
 
 _encode = msgspec.json.Encoder().encode
-
-OnProgress = Callable[[int, int], None]
-"""Hears how many of how many events a mirror that begins has folded again."""
 
 
 class HinderedError(ServerError):
@@ -65,37 +63,41 @@ class Mirror:
         client: redis.Redis,
         audit_log_path: Path | None = None,
         *,
-        on_trouble: Callable[[str], None] = lambda reason: None,
-        on_progress: OnProgress = lambda done, of: None,
+        signs: Signs = SILENT,
     ) -> None:
         """Recover from the ledger and the audit file; publishes nothing yet.
 
-        `on_trouble` hears what keeps it from publishing, and an empty text once nothing does. Raises InputError or
-        ServerError where the audit file cannot be used, and the ledger's errors.
+        Its `signs` say what keeps it from publishing. Raises InputError or ServerError where the audit file cannot be
+        used, and the ledger's errors.
         """
         self._ledger = ledger
         self._images = Images(ledger.session)
         self._started: Nanos = 0
         self._audit_log = AuditLog(audit_log_path, ledger.session) if audit_log_path else None
         self._publisher = Publisher(client, ledger.session)
-        self._on_trouble = on_trouble
-        self._on_progress = on_progress
-        self._stopping: Callable[[], bool] = lambda: True
+        self._signs = signs
+        self._give_up: Callable[[float], bool] = lambda waited: True
         self._owed: deque[_Batch] = deque()
         """Batches that are folded and not yet published."""
         self.position = ledger.checkpoint(CHECKPOINT)
         """Seq of the last event that is mirrored."""
         self._recover()
 
-    def run(self, stopping: Callable[[], bool]) -> None:
+    def run(
+        self, stopping: Callable[[], bool], leaving: Callable[[], bool] = lambda: True, patience: float = 0.0
+    ) -> None:
         """Mirror until told to stop, and then what the ledger holds by then. A server that refuses is asked again.
 
-        Raises FencedError when another mirror of this session has taken over, HinderedError where the server refuses
-        still when it is told to stop.
+        After the stop it is asked for `patience` seconds still, unless `leaving`. Raises FencedError when another
+        mirror of this session has taken over, HinderedError where the server refuses to the end.
         """
-        self._stopping = stopping
+        self._give_up = lambda waited: stopping()
         while not stopping():
-            self.step(IDLE_WAIT_S)
+            try:
+                self.step(IDLE_WAIT_S)
+            except HinderedError:
+                break
+        self._give_up = lambda waited: leaving() or waited >= patience
         self.catch_up()
 
     def catch_up(self) -> None:
@@ -125,7 +127,7 @@ class Mirror:
     def _recover(self) -> None:
         """Fold what was mirrored before, write what the audit file misses of it, and renew the un-sessioned cache."""
         for block in self._ledger.read(1, self.position) if self.position else ():
-            self._on_progress(block.last, self.position)
+            self._signs.recovering(block.last, self.position)
             self._started = self._started or block.recorded_at
             for seq, event in enumerate(block.events, block.first):
                 if not isinstance(event, Print):
@@ -158,7 +160,7 @@ class Mirror:
 
     def _patiently(self, deliver: Callable[[_Batch], None], batch: _Batch) -> None:
         """Deliver a batch, again and again while the server refuses; raises HinderedError when told to stop."""
-        told, pause = "", _FIRST_PAUSE_S
+        told, pause, since = "", _FIRST_PAUSE_S, time.monotonic()
         while True:
             try:
                 deliver(batch)
@@ -166,15 +168,15 @@ class Mirror:
                 reason = self._hindrance(error)
                 if told != reason:
                     log.warning("the mirror cannot publish", session=self._ledger.session, reason=reason)
-                    self._on_trouble(reason)
+                    self._signs.trouble(reason)
                     told = reason
-                if self._stopping():
+                if self._give_up(time.monotonic() - since):
                     raise HinderedError(reason) from error
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
             else:
                 if told:
-                    self._on_trouble("")
+                    self._signs.trouble("")
                 return
 
     def _hindrance(self, error: redis.ResponseError) -> str:
@@ -201,6 +203,7 @@ class Mirror:
             new = self.position + batch.events
             self._publisher.publish(self.position, new, batch.messages, batch.prices, batch.leaderboard)
             self.position = new
+            self._signs.reached(new)
             batch.published = True
             if self._audit_log:
                 for seq, line in batch.records:

@@ -27,7 +27,7 @@ from titanflow.cli import (
     settings,
     train,
 )
-from titanflow.cli.output import complain, print_error
+from titanflow.cli.output import OutlivesReader, complain, print_error
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -74,6 +74,7 @@ def main() -> None:
 
     With `--json` trouble is a document too, on standard output: `error` and `exit_code`.
     """
+    sys.stderr = OutlivesReader(sys.stderr)
     as_json = "--json" in sys.argv[1:]
     try:
         sys.exit(app(standalone_mode=not as_json) or 0)

@@ -1,5 +1,6 @@
 """`titanflow backtest`: a tape through the fused loop at full speed; the same inputs give the same bytes."""
 
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +19,7 @@ from titanflow.cli.context import (
     arrive,
     checked_new_name,
 )
-from titanflow.cli.output import messages, moment, print_json, say
+from titanflow.cli.output import SERVER_DOWN, complain, messages, moment, print_json, say
 from titanflow.domain.types import Nanos
 
 
@@ -49,14 +50,18 @@ def backtest(
     name = checked_new_name(session)
     started = time.perf_counter()
     chosen = play(place, name)
-    project(place, chosen)
+    lacking = project(place, chosen)
     result = result_of(place, chosen, time.perf_counter() - started)
+    result["behind"] = {"tables": {"events": result["events"], "reason": lacking}} if lacking else {}
     if json:
         print_json(result)
     else:
         show_summary(place, chosen, result)
         say(f"digest     {result['digest']}")
         say(f"prove it   titanflow replay {chosen}")
+    if lacking:
+        complain(f"{lacking}; `titanflow projections catch-up {chosen}` brings the tables up")
+        sys.exit(SERVER_DOWN)
     if strict:
         refuse_warnings(result["warnings"])
 
@@ -66,6 +71,7 @@ def play(place: Place, session: str | None) -> str:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from titanflow.runtime.fused_run import FusedRun
+    from titanflow.runtime.runs import holding_run
     from titanflow.runtime.session_run import open_run
 
     opened = open_run(place.settings, place.redis_url, session)
@@ -74,7 +80,10 @@ def play(place: Place, session: str | None) -> str:
     columns = (
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[seq]:,} events"), TimeElapsedColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=messages, transient=True) as progress:
+    with (
+        holding_run(place.settings.home, opened.ledger.session),
+        Progress(*columns, console=messages, transient=True) as progress,
+    ):
         task = progress.add_task("playing", total=max(1, last - first), seq=0)
 
         def show(at: Nanos, seq: int) -> None:
@@ -84,10 +93,15 @@ def play(place: Place, session: str | None) -> str:
     return opened.ledger.session
 
 
-def project(place: Place, session: str) -> None:
-    """Fold a finished session into Postgres."""
-    from projections.projector import Projector
+def project(place: Place, session: str) -> str:
+    """Fold a finished session into Postgres; returns why it could not, which is no loss: the ledger has it all."""
+    from projections.errors import ProjectionError
+    from titanflow.errors import ServerError
+    from titanflow.runtime.reading import catch_up_tables
 
-    url = place.database_url
-    with messages.status("writing projections …"), Projector(url, place.ledger(session)) as projector:
-        projector.catch_up()
+    try:
+        with messages.status("writing projections …"):
+            catch_up_tables(place.database_url, place.ledger(session))
+    except (ServerError, ProjectionError) as error:
+        return str(error)
+    return ""

@@ -20,11 +20,12 @@ from titanflow.cli.output import (
     to_second,
 )
 from titanflow.domain.types import decimal_of
+from titanflow.gateway.lifecycle import MIRRORED
 
 if TYPE_CHECKING:
     from titanflow.runtime.observer import Observer
 
-_DECIDED_ELSEWHERE = ("operator:", "dead-letter:", "timed-out:", "session")
+_DECIDED_ELSEWHERE = ("operator:", "dead-letter:", "timed-out:", "session", MIRRORED)
 """Checkpoints of these names belong to no service."""
 
 
@@ -62,12 +63,14 @@ def sessions(json: JsonOption = False) -> None:
 
 def status(session: SessionArgument = None, also: SessionToo = None, json: JsonOption = False) -> None:
     """Show one session: its state, how far each service is, held orders, open positions, dead letters."""
+    from titanflow.cli.lagging import read_side
     from titanflow.cli.progress import model_warnings
     from titanflow.cli.reasons import reason_lines, reasons_of, set_aside, warning_texts
     from titanflow.cli.risk_story import gate_lines, halt_lines, lives_for, risk_state
     from titanflow.cli.show import event_fields
     from titanflow.cli.summary import observe
     from titanflow.risk.leaderboard import FAULTY
+    from titanflow.runtime.incidents import Incidents, in_brief
     from titanflow.runtime.sessions import describe
 
     place = arrive()
@@ -75,6 +78,7 @@ def status(session: SessionArgument = None, also: SessionToo = None, json: JsonO
     seen, about = observe(place, ledger.session), describe(ledger, 0)
     services = {name: at for name, at in ledger.checkpoints().items() if not name.startswith(_DECIDED_ELSEWHERE)}
     rows = set_aside(ledger.dead_letters)
+    behind, incidents = read_side(place, ledger), Incidents(place.settings.home, ledger.session).all()
     if json:
         print_json(
             {
@@ -98,6 +102,8 @@ def status(session: SessionArgument = None, also: SessionToo = None, json: JsonO
                 "set_aside": {name: event_fields(failed) for name, failed in seen.set_aside.items()},
                 "withheld": dict(seen.withheld),
                 "drift": {name: event_fields(measured) for name, measured in seen.drift.items()},
+                "behind": {name: one._asdict() for name, one in behind.items()},
+                "incidents": incidents,
             }
         )
         return
@@ -117,6 +123,10 @@ def status(session: SessionArgument = None, also: SessionToo = None, json: JsonO
         say(line)
     for warning in (*model_warnings(seen), *(warning_texts(seen, rows) if seen.ended else ())):
         say(Text(warning, style="yellow"))
+    for name, one in behind.items():
+        say(Text(f"{name} lag{'' if name == 'tables' else 's'} {one.events:,} events: {one.reason}", style="yellow"))
+    for line in in_brief(incidents):
+        say(f"incident     {line}")
     if not rows.total:
         say("dead letters none")
     _show_open(seen)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TextIO
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -17,6 +17,8 @@ from rich.text import Text
 
 from titanflow.domain.types import Nanos
 
+SERVER_DOWN = 3
+"""Exit code where a server cannot be reached, or does not hold what it should."""
 PIPE_WIDTH = 10_000
 """Columns of an output that is no terminal: wide enough for every table."""
 _FOLDED_MINIMUM = 24
@@ -33,6 +35,38 @@ class _Console(Console):
         """The reader of our output (head, less) has left: nobody is left to tell, and nothing went wrong."""
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+
+
+class OutlivesReader:
+    """A text stream whose reader may leave: what is said then goes nowhere, and the work goes on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write; a reader that is gone is no error."""
+        try:
+            return self._stream.write(text)
+        except (OSError, ValueError):
+            self._let_go()
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush; a reader that is gone is no error."""
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._stream.closed:
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._stream.fileno())
+        os.close(nowhere)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 console = _Console()

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
+import redis
 from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from eventstore.errors import LedgerUnavailableError
+from eventstore.errors import LedgerError
 from titanflow.cli.output import messages, note, to_second
 from titanflow.cli.risk_story import halt_hints, lives_for
 from titanflow.cli.standings import record_of, standings_table
@@ -31,6 +32,7 @@ from titanflow.domain.types import NANOS_PER_DAY, Nanos, TradingStatus, Withheld
 from titanflow.runtime.logs import configure_logging
 from titanflow.runtime.observer import Observer
 from titanflow.runtime.supervisor import Health
+from titanflow.runtime.troubles import troubles_of
 from titanflow.signal.contenders import less_sure_than
 from titanflow.signal.on_tape import told_of_tape
 
@@ -107,7 +109,7 @@ class SessionView:
             self._live.update(self.screen(messages.width), refresh=True)
         else:
             note("  ".join((to_second(self._run.observer.at), *self._pace(), *self._counts(), *self._ill())))
-            for warning in model_warnings(self._run.observer):
+            for warning in (*troubles_of(self._run), *model_warnings(self._run.observer)):
                 if warning not in self._warned:
                     self._warned.add(warning)
                     note(warning)
@@ -117,7 +119,8 @@ class SessionView:
         lines = [self._title(), self._services(), self._progress(min(BAR_WIDTH, width // 3))]
         lines += [Text("  ".join(part)) for part in (self._pace(), self._counts())]
         seen = self._run.observer
-        hints = [Text(hint, style="yellow") for hint in (*operator_hints(seen), *model_warnings(seen))]
+        told = (*troubles_of(self._run), *operator_hints(seen), *model_warnings(seen))
+        hints = [Text(hint, style="yellow") for hint in told]
         for line in (*lines, *hints):
             line.truncate(width, overflow="ellipsis")
         return Group(*lines, *self._standings(width), *hints)
@@ -128,9 +131,9 @@ class SessionView:
             self._samples.popleft()
         try:
             self._slowest, self._lag = max(self._run.lag().items(), key=lambda one: one[1], default=("", 0))
-            self._dead_letters = self._run.ledger.dead_letters.count()
-        except LedgerUnavailableError:
-            # The guard is bringing the server back; until then the last numbers stand.
+            self._dead_letters = self._run.dead_letters()
+        except (LedgerError, redis.RedisError):
+            # The server is away, or gone; until it answers the last numbers stand, and the run says what it knows.
             return
 
     def _title(self) -> Text:

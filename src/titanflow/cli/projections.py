@@ -1,14 +1,24 @@
-"""`titanflow projections rebuild|verify`: the tables are disposable; the ledger makes them again."""
+"""`titanflow projections rebuild|verify|catch-up`: the tables are disposable; the ledger makes them again."""
 
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
-from titanflow.cli.context import JsonOption, Place, SessionOption, arrive
+from titanflow.cli.context import (
+    JsonOption,
+    Place,
+    SessionArgument,
+    SessionOption,
+    SessionToo,
+    arrive,
+    one_session,
+)
 from titanflow.cli.output import messages, print_json, say
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from projections.verify import VerifyReport
     from titanflow.runtime.ledgers import EventLedger
 
@@ -44,6 +54,39 @@ def verify(session: SessionOption = None, json: JsonOption = False) -> None:
             one.show()
     if not all(one.sound for one in compared):
         sys.exit(1)
+
+
+@app.command("catch-up")
+def catch_up(session: SessionArgument = None, also: SessionToo = None, json: JsonOption = False) -> None:
+    """Bring tables and mirror to the ledger's end, after a session that had to leave them behind."""
+    from titanflow.errors import SessionStateError
+    from titanflow.gateway.lifecycle import is_mirrored
+    from titanflow.runtime.reading import catch_up_mirror, catch_up_tables
+    from titanflow.runtime.runs import running_sessions
+
+    place = arrive()
+    ledger = place.ledger(one_session(session, also))
+    if any(one.session == ledger.session for one in running_sessions(place.settings.home)):
+        raise SessionStateError(f"session {ledger.session!r} is being run: its own services catch up by themselves")
+    with messages.status("catching up …"):
+        done = [catch_up_tables(place.database_url, ledger)]
+        if is_mirrored(ledger):
+            done.append(catch_up_mirror(place.client, ledger, _audit_file(place, ledger.session)))
+    if json:
+        print_json({"session_id": ledger.session, "events": ledger.last_seq(), **dict(done)})
+    else:
+        say(f"session {ledger.session}: " + ", ".join(f"{one.name} up to seq {one.seq:,}" for one in done))
+
+
+def _audit_file(place: Place, session: str) -> "Path | None":
+    """The audit file that is set now, else the one that the session was started with on this machine."""
+    from titanflow.errors import SessionStateError
+    from titanflow.runtime.runs import load_run
+
+    try:
+        return place.settings.audit_log_path or load_run(place.settings.home, session).audit_log_path
+    except SessionStateError:
+        return None
 
 
 class Comparison(NamedTuple):

@@ -1,12 +1,24 @@
 """`titanflow servers start|stop|status` and `titanflow doctor`."""
 
+import os
+import signal
 import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
 from titanflow.cli.context import JsonOption, arrive
 from titanflow.cli.output import Column, console, print_json, say, table
+
+if TYPE_CHECKING:
+    from titanflow.errors import SessionStateError
+    from titanflow.runtime.runs import RunningSession
+    from titanflow.settings import Settings
+
+LOOK_EVERY_S = 0.1
 
 servers = typer.Typer(help="The embedded Redis and Postgres.", no_args_is_help=True)
 
@@ -27,15 +39,54 @@ def start(json: JsonOption = False) -> None:
 
 
 @servers.command()
-def stop(json: JsonOption = False) -> None:
-    """Stop both embedded servers; their data stays."""
+def stop(
+    json: JsonOption = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="End the sessions that run here first, each in good order.")
+    ] = False,
+) -> None:
+    """Stop both embedded servers; their data stays. Refused while a session runs on them."""
     from titanflow.embedded.servers import stop_all
+    from titanflow.runtime.runs import running_sessions
 
-    stopped = stop_all(arrive().settings.home)
+    settings = arrive().settings
+    running = running_sessions(settings.home)
+    if running and not force:
+        raise _still_needed([one.session for one in running])
+    ended = _end(settings, running)
+    stopped = stop_all(settings.home)
     if json:
-        print_json({"stopped": list(stopped)})
-    else:
-        say(f"stopped {' and '.join(stopped)}" if stopped else "none was running")
+        print_json({"stopped": list(stopped), "ended": ended})
+        return
+    for session in ended:
+        say(f"ended session {session}; `titanflow live --resume {session}` goes on with one that was not at its end")
+    say(f"stopped {' and '.join(stopped)}" if stopped else "none was running")
+
+
+def _still_needed(sessions: list[str]) -> "SessionStateError":
+    from titanflow.errors import SessionStateError
+
+    return SessionStateError(
+        f"the servers are in use by session {', '.join(sessions)}: end it first (Ctrl-C where it runs), or "
+        "`titanflow servers stop --force` ends it in good order"
+    )
+
+
+def _end(settings: "Settings", running: "list[RunningSession]") -> list[str]:
+    """Ask each session to end, and wait until it has. Raises SessionStateError where one does not."""
+    from titanflow.runtime.runs import running_sessions
+
+    for one in running:
+        with suppress(ProcessLookupError):
+            os.kill(one.pid, signal.SIGTERM)
+    # It may wait for its trading, for its tables and for their processes in turn.
+    deadline = time.monotonic() + 3 * settings.runtime.end_seconds
+    names = [one.session for one in running]
+    while left := [one.session for one in running_sessions(settings.home) if one.session in names]:
+        if time.monotonic() >= deadline:
+            raise _still_needed(left)
+        time.sleep(LOOK_EVERY_S)
+    return names
 
 
 @servers.command()

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from titanflow.cli.output import SERVER_DOWN
+
 
 class Trouble(NamedTuple):
     """What a person is told, and the exit code."""
@@ -10,7 +12,7 @@ class Trouble(NamedTuple):
     exit_code: int
 
 
-UNEXPECTED, BAD_INPUT, SERVER_DOWN = 1, 2, 3
+UNEXPECTED, BAD_INPUT = 1, 2
 
 
 def trouble_of(error: Exception) -> Trouble | None:

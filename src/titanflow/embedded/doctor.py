@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -29,7 +29,7 @@ from sqlalchemy.exc import ArgumentError
 
 from titanflow.embedded.account import SYSTEM_STATE, can_enter
 from titanflow.embedded.postgres import COMMANDS, packages, postgres_server
-from titanflow.embedded.redis import MINIMUM_VERSION, find_redis_server, redis_server
+from titanflow.embedded.redis import MINIMUM_VERSION, EmbeddedRedis, find_redis_server, redis_server
 from titanflow.embedded.server import LOOPBACK, usable_port
 from titanflow.errors import ServerError
 
@@ -45,6 +45,8 @@ DISK_FAIL_BYTES = 200 * 1024**2
 OPEN_FILES_WANTED = 1024
 POSTGRES_MINIMUM = 14
 CONNECT_SECONDS = 5
+MEMORY_WARN, MEMORY_FAIL = 0.8, 0.95
+"""Parts of its limit at which a Redis is near, and at, its end."""
 
 
 class Verdict(StrEnum):
@@ -213,11 +215,25 @@ def _embedded_state(home: Path) -> Findings:
             yield Finding(check, Verdict.FAIL, f"pid {status.pid}: {status.detail}", remedy)
         elif status.running:
             yield Finding(check, Verdict.OK, f"{status.version} runs in {status.directory}, pid {status.pid}")
+            if server.name == EmbeddedRedis.label and status.url:
+                yield from _embedded_redis(status.url)
         elif (pid := server.read_pid()) is not None:
             found = f"pid {pid} was ended without a clean stop; the next start recovers its data"
             yield Finding(check, Verdict.OK, found)
         else:
             yield Finding(check, Verdict.OK, "not running; started when needed")
+
+
+def _embedded_redis(url: str) -> Findings:
+    """Memory and disk of the Redis of our own that runs."""
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=CONNECT_SECONDS, retry=Retry(NoBackoff(), 0)) as client:
+            state = client.info()
+    except (RedisError, OSError) as error:
+        yield Finding("Redis memory", Verdict.WARN, str(error), "titanflow servers status")
+        return
+    yield from redis_memory(state)
+    yield from redis_disk(state)
 
 
 def _nearest(path: Path) -> Path:
@@ -230,7 +246,8 @@ def _redis(url: str) -> Findings:
         with redis.Redis.from_url(url, socket_connect_timeout=CONNECT_SECONDS, retry=Retry(NoBackoff(), 0)) as client:
             version = str(client.info("server")["redis_version"])
             aof = bool(client.info("persistence")["aof_enabled"])
-            policy = str(client.info("memory").get("maxmemory_policy", "unknown"))
+            state = client.info()
+            policy = str(state.get("maxmemory_policy", "unknown"))
     except (RedisError, ValueError, OSError) as error:
         yield Finding(
             "REDIS_URL", Verdict.FAIL, str(error), "start that server or correct REDIS_URL; unset, our own starts"
@@ -251,6 +268,34 @@ def _redis(url: str) -> Findings:
     else:
         remedy = "CONFIG SET maxmemory-policy noeviction, and the same in its redis.conf: eviction would delete ledgers"
         yield Finding("Redis eviction", Verdict.FAIL, policy, remedy)
+    yield from redis_memory(state)
+    yield from redis_disk(state)
+
+
+def redis_memory(state: Mapping[str, object]) -> Findings:
+    """How near a Redis, whose INFO this is, stands to the limit at which it refuses every event."""
+    used, limit = (int(str(state.get(name) or 0)) for name in ("used_memory", "maxmemory"))
+    if not limit:
+        # Without a limit of its own it grows until the system ends it.
+        limit = int(str(state.get("total_system_memory") or 0))
+    if not limit:
+        return
+    found = f"{used / 1024**2:,.0f} MiB of {limit / 1024**2:,.0f} MiB used"
+    remedy = (
+        "raise maxmemory (or give the machine more), or archive and delete sessions: `titanflow sessions` lists them"
+    )
+    part = used / limit
+    verdict = Verdict.FAIL if part >= MEMORY_FAIL else Verdict.WARN if part >= MEMORY_WARN else Verdict.OK
+    yield Finding("Redis memory", verdict, found, "" if verdict is Verdict.OK else remedy)
+
+
+def redis_disk(state: Mapping[str, object]) -> Findings:
+    """Whether its last writes to its disk went well: where they do not, it refuses every event."""
+    names = {"aof_last_write_status": "append-only file", "rdb_last_bgsave_status": "snapshot"}
+    failed = [what for name, what in names.items() if state.get(name, "ok") != "ok"]
+    if failed:
+        found = f"its last write of the {' and the '.join(failed)} failed"
+        yield Finding("Redis disk", Verdict.FAIL, found, "look at the disk of that server: it is full, or broken")
 
 
 def _database(url: str) -> Findings:

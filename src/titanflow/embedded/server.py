@@ -22,7 +22,8 @@ from typing import ClassVar, Protocol
 import psutil
 from filelock import FileLock, Timeout
 
-from titanflow.errors import ServerError
+from titanflow.errors import ServerError, SettingsError
+from titanflow.settings.home import make_home
 
 LOOPBACK = "127.0.0.1"
 LAUNCH_ATTEMPTS = 5
@@ -199,8 +200,9 @@ class DetachedServer(ABC):
 
     def _make_directory(self) -> None:
         try:
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
+            make_home(self.directory.parent)
+            self.directory.mkdir(mode=0o700, exist_ok=True)
+        except (OSError, SettingsError) as error:
             raise ServerError(f"{self.name} needs to create {self.directory}: {error}; choose another home") from error
 
     @contextmanager

@@ -3,7 +3,7 @@
 It does not know the ledger or the wall clock: `service` plays it into a ledger at a pace, the fused loop at full speed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from titanflow.domain.events import (
@@ -30,6 +30,8 @@ from titanflow.gateway.providers.base import Provider
 
 SILENCE_SECONDS = 60
 MAX_GAP_SECONDS = 300
+SKIPPED_AT_ONCE = 5_000
+"""Items that are read again between two signs of life."""
 
 
 FeedEvent = (
@@ -88,14 +90,27 @@ class Feed:
         self._max_jump_seconds = max_jump_seconds
         self._print_band = print_band
 
-    def items(self, start: int = 0) -> Iterator[FeedItem]:
+    def items(self, start: int = 0, on_skipped: Callable[[int, int], None] | None = None) -> Iterator[FeedItem]:
         """The items after position `start`, to the end.
 
         Everything before is read again without being given, so that clock, status and last times are what they were:
-        the items after any `start` are the same as those of one uninterrupted run.
+        the items after any `start` are the same as those of one uninterrupted run. `on_skipped` hears now and then how
+        many of `start` have been read again.
         """
         every = self._items()
-        return (item for item in every if item.position > start) if start else every
+        return self._behind(every, start, on_skipped) if start else every
+
+    @staticmethod
+    def _behind(
+        every: Iterator[FeedItem], start: int, on_skipped: Callable[[int, int], None] | None
+    ) -> Iterator[FeedItem]:
+        for item in every:
+            if item.position > start:
+                yield item
+                break
+            if on_skipped and (item.position % SKIPPED_AT_ONCE == 0 or item.position == start):
+                on_skipped(item.position, start)
+        yield from every
 
     def _items(self) -> Iterator[FeedItem]:
         max_jump_seconds = self._max_jump_seconds or longest_jump_seconds(self.provider.feed().bars)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from eventstore.ledger import Ledger, Move
+from eventstore.signs import SILENT, Signs
 from titanflow.domain.events import Event, SessionEnded
 from titanflow.domain.types import Nanos
 from titanflow.gateway.bad_ticks import BadTick
@@ -35,6 +36,7 @@ class GatewayService:
         stop: StopSignal,
         on_progress: Callable[[int, Nanos], None] = lambda position, at: None,
         ends_session: bool = True,
+        signs: Signs = SILENT,
     ) -> None:
         """`lag_of` says how many events the slowest decider is behind; `on_progress` hears position and event time.
 
@@ -48,6 +50,7 @@ class GatewayService:
         self._stop = stop
         self._on_progress = on_progress
         self.ends_session = ends_session
+        self._signs = signs
         self._position = 0
         self._now: Nanos | None = None
         self._block: list[Event] = []
@@ -61,7 +64,7 @@ class GatewayService:
         if has_ended(self._ledger):
             return ALREADY_ENDED
         self._position = self._ledger.checkpoint(CHECKPOINT)
-        reason = STOPPED if self._play(self._feed.items(self._position)) else END_OF_FEED
+        reason = STOPPED if self._play(self._feed.items(self._position, self._signs.recovering)) else END_OF_FEED
         if self.ends_session:
             self._end_session(reason)
         return reason
@@ -104,6 +107,7 @@ class GatewayService:
             self._ledger.dead_letters.add(DEAD_LETTER_SOURCE, bad.reason, bad.detail, bad.payload, key=key)
         self._ledger.append(self._block, [Move(CHECKPOINT, self._position, position)])
         self._block, self._refused, self._position = [], [], position
+        self._signs.reached(position)
         self._on_progress(position, self._event_time)
 
     @property

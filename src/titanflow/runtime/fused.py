@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from eventstore.append import LAST_SEQ, Move
+from eventstore.signs import SILENT, Signs
 from titanflow.deciders import new_deciders
 from titanflow.domain.decider import Handler
 from titanflow.domain.events import EVENT_TYPES, Event
@@ -23,9 +24,16 @@ class FusedLoop:
     decider sees every event in ledger order, first come first served, until no one has more to say.
     """
 
-    def __init__(self, ledger: EventLedger, models: Models = NO_MODELS, timed_out: TimedOut = NOBODY_TIMED_OUT) -> None:
+    def __init__(
+        self,
+        ledger: EventLedger,
+        models: Models = NO_MODELS,
+        timed_out: TimedOut = NOBODY_TIMED_OUT,
+        signs: Signs = SILENT,
+    ) -> None:
         """`timed_out` are those whose calls were stopped in this session, and the event of each."""
         self._ledger = ledger
+        self._signs = signs
         self._deciders = new_deciders(models=models, timed_out=timed_out)
         self._block: list[Event] = []
         self.last_seq = 0
@@ -56,6 +64,7 @@ class FusedLoop:
         """
         checkpoints = self._ledger.checkpoints()
         self._gateway = checkpoints.get("gateway", 0)
+        end = self._ledger.last_seq()
         for block in self._ledger.read():
             for seq, event in enumerate(block.events, block.first):
                 for decider in self._deciders:
@@ -64,6 +73,7 @@ class FusedLoop:
                     if seq > checkpoints.get(decider.name, 0):
                         self._block.extend(decided)
             self.last_seq = block.last
+            self._signs.recovering(block.last, end)
             self.at = getattr(block.events[-1], "at", self.at)
         self._checkpoints = {decider.name: checkpoints.get(decider.name, 0) for decider in self._deciders}
         self._drain(0)
@@ -112,3 +122,4 @@ class FusedLoop:
         self.last_seq = end
         self._gateway = gateway
         self._checkpoints = dict.fromkeys(self._checkpoints, end)
+        self._signs.reached(end)

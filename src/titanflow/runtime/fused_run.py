@@ -1,15 +1,17 @@
 """Plays a feed through the fused loop into a ledger: at full speed (a backtest) or at a pace (a fused live session)."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 import structlog
 
 from eventstore.append import LAST_SEQ
 from eventstore.errors import FencedError
+from eventstore.ledger import Block
+from eventstore.signs import SILENT, Signs
 from titanflow.deciders import timed_out_in
-from titanflow.domain.events import ContenderTimedOut, SessionEnded
+from titanflow.domain.events import ContenderTimedOut, Event, SessionEnded
 from titanflow.domain.types import NANOS_PER_SECOND, ContenderId, Nanos
 from titanflow.gateway.feed import Feed
 from titanflow.gateway.lifecycle import ENDING, has_ended
@@ -37,9 +39,11 @@ class FusedRun:
         feed: Feed,
         models: Models = NO_MODELS,
         call_cpu_seconds: float = CALL_CPU_SECONDS,
+        signs: Signs = SILENT,
     ) -> None:
         """`call_cpu_seconds` is the CPU time that one call of a contender may use."""
         self._ledger = ledger
+        self._signs = signs
         self._feed = feed
         self._models = models
         self._call_cpu_seconds = call_cpu_seconds
@@ -73,9 +77,9 @@ class FusedRun:
 
     def _play(self, pace: Pace | None, stop: threading.Event, on_flush: OnFlush) -> None:
         ledger = self._ledger
-        timed_out = timed_out_in(event for block in ledger.read() for event in block.events)
+        timed_out = timed_out_in(event for block in self._whole_ledger() for event in block.events)
         timed_out |= {name: late.seq for name, late in self._unsaid.items()}
-        loop = FusedLoop(ledger, self._models, timed_out)
+        loop = FusedLoop(ledger, self._models, timed_out, self._signs)
         with CallBudget(loop.asking, self._call_cpu_seconds, after=ledger.checkpoint(SignalEngine.name)):
             done = loop.recover()
             self._say_timed_out(loop, loop.at)
@@ -83,11 +87,17 @@ class FusedRun:
             if not has_ended(ledger):
                 self._play_on(loop, done, pace, stop, on_flush)
 
+    def _whole_ledger(self) -> Iterator[Block[Event]]:
+        end = self._ledger.last_seq()
+        for block in self._ledger.read():
+            self._signs.recovering(block.last, end)
+            yield block
+
     def _play_on(self, loop: FusedLoop, done: int, pace: Pace | None, stop: threading.Event, on_flush: OnFlush) -> None:
         """From feed position `done` to the session's end."""
         feed, ledger = self._feed, self._ledger
         take, at = loop.take, loop.at
-        for position, events, bad in feed.items(done):
+        for position, events, bad in feed.items(done, self._signs.recovering):
             if pace is not None and not pace.is_due(feed.now):
                 loop.flush(done)
                 on_flush(feed.now, loop.last_seq)

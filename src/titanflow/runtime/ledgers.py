@@ -7,6 +7,7 @@ from redis.retry import Retry
 from eventstore.codec import Codec
 from eventstore.ledger import Ledger
 from eventstore.sessions import Sessions
+from eventstore.wire import PATIENCE_S
 from titanflow.domain.events import AnyEvent, Event
 from titanflow.domain.upcasters import UPCASTERS
 from titanflow.errors import ServerError, SessionNotFoundError
@@ -41,6 +42,6 @@ def open_ledger(client: redis.Redis, session: str) -> EventLedger:
     return new_ledger(client, session)
 
 
-def new_ledger(client: redis.Redis, session: str) -> EventLedger:
-    """The ledger under this session id, whether it holds anything yet or not."""
-    return Ledger(client, session, CODEC)
+def new_ledger(client: redis.Redis, session: str, patience: float = PATIENCE_S) -> EventLedger:
+    """The ledger under this session id, whether it holds anything yet or not; see `Ledger` for `patience`."""
+    return Ledger(client, session, CODEC, patience=patience)

@@ -23,7 +23,7 @@ from titanflow.domain.session_settings import (
 from titanflow.domain.types import CostModelName, ExecutionMode, GateMode, ResumeMode, fixed
 from titanflow.errors import SessionStateError
 from titanflow.gateway.feed import Feed
-from titanflow.gateway.lifecycle import OPENING
+from titanflow.gateway.lifecycle import MIRRORING, OPENING
 from titanflow.runtime.ledgers import EventLedger, new_ledger
 from titanflow.runtime.roster import Roster
 from titanflow.settings import ExecutionSection, Settings
@@ -63,12 +63,17 @@ def opening_event(settings: Settings, feed: Feed, roster: Roster, session: str, 
 
 
 def open_session(
-    client: redis.Redis, session: str, started: SessionStarted, prepare: Callable[[], None] = lambda: None
+    client: redis.Redis,
+    session: str,
+    started: SessionStarted,
+    prepare: Callable[[], None] = lambda: None,
+    *,
+    mirrored: bool = False,
 ) -> EventLedger:
     """Register the session, `prepare` what its services need, and append its first event.
 
-    In this order: a kill in between leaves a name that was never opened, and never a session that cannot be resumed.
-    Raises SessionStateError where the name is taken.
+    A `mirrored` session owes its events to the legacy channels. In this order: a kill in between leaves a name that was
+    never opened, and never a session that cannot be resumed. Raises SessionStateError where the name is taken.
     """
     try:
         Sessions(client).register(session, time.time_ns())
@@ -78,7 +83,7 @@ def open_session(
         ) from error
     prepare()
     ledger = new_ledger(client, session)
-    ledger.append([started], [OPENING])
+    ledger.append([started], [OPENING, MIRRORING] if mirrored else [OPENING])
     return ledger
 
 

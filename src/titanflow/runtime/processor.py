@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 import structlog
 
 from eventstore.ledger import Block, Move
+from eventstore.signs import SILENT, Signs
 from titanflow.deciders import DECIDERS, new_deciders, timed_out_in
 from titanflow.domain.decider import Handler
 from titanflow.domain.events import ContenderTimedOut, Event, SessionEnded
@@ -45,11 +46,13 @@ class Processor:
         stopping: Callable[[], bool],
         models: Models = NO_MODELS,
         call_cpu_seconds: float = CALL_CPU_SECONDS,
+        signs: Signs = SILENT,
     ) -> None:
         """`call_cpu_seconds` is the CPU time that one call of a contender may use."""
         self.name = name
         self._ledger = ledger
         self._stopping = stopping
+        self._signs = signs
         self._models = models
         self._call_cpu_seconds = call_cpu_seconds
         self._asking = Asking()
@@ -92,7 +95,9 @@ class Processor:
             if self._stopping():
                 return
             self._decide(block)
+            self._signs.recovering(block.last, self._checkpoint)
         self._position = self._checkpoint
+        self._signs.reached(self._checkpoint)
         log.info("decider ready", decider=self.name, seq=self._checkpoint)
 
     def _make_decider(self) -> None:
@@ -140,6 +145,7 @@ class Processor:
         if self._position > self._checkpoint:
             self._ledger.append(decisions, [Move(self.name, self._checkpoint, self._position)])
             self._checkpoint = self._position
+            self._signs.reached(self._checkpoint)
             self._moved_at = time.monotonic()
 
 

@@ -10,6 +10,7 @@ from functools import partial
 
 import structlog
 
+from eventstore.signs import SILENT, Signs
 from titanflow.code_identity import check_code
 from titanflow.deciders import DECIDERS
 from titanflow.errors import SessionStateError
@@ -18,6 +19,7 @@ from titanflow.runtime.operator_desk import session_started
 from titanflow.runtime.processor import Processor, is_over
 from titanflow.runtime.runs import load_run
 from titanflow.runtime.session_models import models_of
+from titanflow.runtime.stopping import STOPPED_EXIT_CODE
 from titanflow.settings import Settings
 from titanflow.signal.engine import SignalEngine
 from titanflow.signal.model import NO_MODELS, Models
@@ -25,10 +27,6 @@ from titanflow.signal.model import NO_MODELS, Models
 log = structlog.get_logger()
 
 LOOK_FOR_END_EVERY_S = 0.2
-STOPPED_PATIENCE_S = 1.0
-"""How long a projector that was told to stop waits for a database that is away; its next start catches up."""
-STOPPED_EXIT_CODE = 143
-"""Of a service that was asked to stop before its session was over, as the shell has it for SIGTERM: not done."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,7 @@ class Job:
     database_url: str
     ledger: EventLedger
     stop: threading.Event
+    signs: Signs = SILENT
 
 
 def run_gateway(job: Job) -> None:
@@ -58,6 +57,7 @@ def run_gateway(job: Job) -> None:
         lag_of=partial(decider_lag, job.ledger),
         max_lag_events=settings.runtime.max_lag_events,
         stop=job.stop,
+        signs=job.signs,
     )
     log.info("gateway ends", reason=gateway.run())
 
@@ -72,7 +72,7 @@ def run_fused(job: Job) -> None:
     started = session_started(job.ledger)
     check_code(started, allowed=job.settings.runtime.other_code)
     feed = open_feed(settings, open_provider(settings, started), started)
-    run = FusedRun(job.ledger, feed, _models(job), settings.runtime.contender_cpu_seconds)
+    run = FusedRun(job.ledger, feed, _models(job), settings.runtime.contender_cpu_seconds, job.signs)
     run.run(pace=Pace(settings.feed.speed), stop=job.stop)
 
 
@@ -83,17 +83,17 @@ def run_decider(name: str, job: Job) -> None:
     # What start-up made lives on: a full collection that walked it each time would be felt at some tick.
     gc.collect()
     gc.freeze()
-    Processor(job.ledger, name, job.stop.is_set, models, _call_cpu_seconds(job)).run()
+    Processor(job.ledger, name, job.stop.is_set, models, _call_cpu_seconds(job), job.signs).run()
     _answer_for_the_end(job)
 
 
 def run_projector(job: Job) -> None:
     """Fold the ledger into Postgres."""
-    from projections.projector import PATIENCE_S, Projector
+    from projections.projector import Projector
 
-    with Projector(job.database_url, job.ledger) as projector:
+    with Projector(job.database_url, job.ledger, signs=job.signs) as projector:
         projector.run(_until_quiet(job))
-        projector.catch_up(STOPPED_PATIENCE_S if job.stop.is_set() else PATIENCE_S)
+        projector.finish(job.stop.is_set, job.settings.runtime.end_seconds)
     _answer_for_the_end(job)
 
 
@@ -101,8 +101,9 @@ def run_mirror(job: Job) -> None:
     """Carry the ledger to the legacy channels, the hot cache and the audit file."""
     from projections.mirror.mirror import Mirror
 
-    with closing(Mirror(job.ledger, connect(job.redis_url), job.settings.audit_log_path)) as mirror:
-        mirror.run(_until_quiet(job))
+    client = connect(job.redis_url)
+    with closing(Mirror(job.ledger, client, job.settings.audit_log_path, signs=job.signs)) as mirror:
+        mirror.run(_until_quiet(job), job.stop.is_set, job.settings.runtime.end_seconds)
     _answer_for_the_end(job)
 
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -13,16 +13,19 @@ from typing import IO
 
 import structlog
 
-from titanflow.runtime.heartbeat import last_beat
+from titanflow.runtime.heartbeat import Told, last_beat, told
 from titanflow.runtime.runs import heartbeat_path, run_directory
-from titanflow.runtime.stopping import holding_back
+from titanflow.runtime.stopping import STOPPED_EXIT_CODE, holding_back
 
 log = structlog.get_logger()
 
 FIRST_BACKOFF_S = 0.2
 LONGEST_BACKOFF_S = 5.0
-STEADY_S = 30.0
-"""A service that ran so long has proven itself: its count of restarts begins anew."""
+LASTING_BACKOFF_S = 20.0
+"""Between two tries of a service that is never given up, once it has had all its tries."""
+REFUSALS = (2, 5, 6)
+"""Exit codes of a service that would be refused again: a bad input, a session in the wrong state, a missing model."""
+_LOG_TAIL_BYTES = 4096
 _COMMAND = (sys.executable, "-m", "titanflow", "service")
 
 
@@ -47,11 +50,29 @@ class Service:
     restarts: int = 0
     total_restarts: int = 0
     exit_code: int | None = None
+    reached: int = 0
+    """How far its work was kept when it fell last."""
+    reason: str = ""
+    """Why it fell last; empty once it has come further."""
+    told: Told = field(default_factory=Told)
+    """What it last said of itself."""
+    hung: bool = False
+    log_begins: int = 0
+    """Where in its log the output of the present process begins."""
     log: IO[bytes] | None = field(default=None, repr=False)
 
 
+OnIncident = Callable[[str, str, str], None]
+"""Hears the service, what befell it in a word or two, and the reason."""
+
+
 class Supervisor:
-    """The processes of one session. Call `watch` often; it never blocks."""
+    """The processes of one session. Call `watch` often; it never blocks.
+
+    A service that falls is started again, with back-off. It is given up when it has fallen more often than the limit
+    without its work having come further in between, however long each try lived. Those of `lasting` are never given
+    up: after so many falls they are tried at longer intervals.
+    """
 
     def __init__(
         self,
@@ -62,13 +83,22 @@ class Supervisor:
         *,
         restart_limit: int,
         hang_seconds: float,
+        lasting: Container[str] = (),
+        progress_of: Callable[[str], int | None] = lambda name: None,
+        on_incident: OnIncident = lambda service, what, reason: None,
     ) -> None:
-        """More restarts in a row than `restart_limit` are failure; no sign of life for `hang_seconds` is a hang."""
+        """No sign of life for `hang_seconds` is a hang.
+
+        `progress_of` says how far a service's work is kept, None where that is not known: then its own word counts.
+        """
         self._home = home
         self._session = session
         self._environment = dict(environment)
         self._restart_limit = restart_limit
         self._hang_seconds = hang_seconds
+        self._lasting = lasting
+        self._progress_of = progress_of
+        self._on_incident = on_incident
         self.services = {name: Service(name) for name in names}
 
     def start(self) -> None:
@@ -80,6 +110,7 @@ class Supervisor:
         """Look at every process, restart those whose time has come; returns the services that just fell."""
         fallen = []
         for service in self.services.values():
+            service.told = told(self.heartbeat_path(service.name))
             if service.health is Health.RUNNING and self._has_fallen(service):
                 fallen.append(service)
             elif service.health is Health.WAITING and time.monotonic() >= service.restart_at:
@@ -89,7 +120,12 @@ class Supervisor:
     @property
     def done(self) -> bool:
         """Whether every service has ended by itself, successfully."""
-        return all(service.health is Health.DONE for service in self.services.values())
+        return self.are_done(self.services)
+
+    def are_done(self, names: Iterable[str]) -> bool:
+        """Whether these services have ended by themselves, successfully; those that are not ours count as done."""
+        chosen = (self.services[name] for name in names if name in self.services)
+        return all(service.health is Health.DONE for service in chosen)
 
     @property
     def failed(self) -> list[Service]:
@@ -133,6 +169,9 @@ class Supervisor:
         path.parent.mkdir(parents=True, exist_ok=True)
         if service.log is None:
             service.log = path.open("ab")
+        service.log_begins = path.stat().st_size
+        service.hung = False
+        self.heartbeat_path(service.name).unlink(missing_ok=True)
         command = [*_COMMAND, service.name, "--session", self._session, "--supervisor-pid", str(os.getpid())]
         with holding_back(signal.SIGTERM):
             # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which then stops the services.
@@ -152,6 +191,7 @@ class Supervisor:
         alive_at = max(service.started_at, last_beat(self.heartbeat_path(service.name)))
         if service.process is not None and time.monotonic() - alive_at > self._hang_seconds:
             log.warning("service gives no sign of life", service=service.name, seconds=self._hang_seconds)
+            service.hung = True
             service.process.kill()
 
     def _has_fallen(self, service: Service) -> bool:
@@ -160,13 +200,56 @@ class Supervisor:
         if service.exit_code is None:
             self._end_if_hung(service)
             return False
+        service.told = told(self.heartbeat_path(service.name))
         if service.exit_code == 0:
             service.health = Health.DONE
+            service.reason = ""
             return False
-        ran = time.monotonic() - service.started_at
-        service.restarts = 1 if ran > STEADY_S else service.restarts + 1
-        service.total_restarts += 1
-        service.health = Health.FAILED if service.restarts > self._restart_limit else Health.WAITING
-        backoff = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** (service.restarts - 1))
-        service.restart_at = time.monotonic() + backoff
+        self._judge(service)
         return True
+
+    def _judge(self, service: Service) -> None:
+        """Take note of why a service fell, and whether it is to be started again, and when."""
+        reached = self._progress_of(service.name)
+        reached = service.told.seq if reached is None else reached
+        service.restarts = 1 if reached > service.reached else service.restarts + 1
+        service.reached = max(reached, service.reached)
+        service.total_restarts += 1
+        what, service.reason = self._end_of(service)
+        self._on_incident(service.name, what, f"{service.reason} (at seq {service.reached:,})")
+        lasting = service.name in self._lasting
+        spent = service.restarts > self._restart_limit
+        if not lasting and (spent or service.exit_code in REFUSALS):
+            service.health = Health.FAILED
+            self._on_incident(service.name, "given up", f"after {service.restarts} tries at the same place")
+            return
+        service.health = Health.WAITING
+        backoff = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(service.restarts - 1, 10))
+        service.restart_at = time.monotonic() + (LASTING_BACKOFF_S if spent else backoff)
+
+    def _end_of(self, service: Service) -> tuple[str, str]:
+        """How a process ended, in a word or two, and why."""
+        code = service.exit_code
+        if service.hung:
+            return "hung", f"no sign of life for {self._hang_seconds:g} s, so it was killed"
+        if service.told.end:
+            return service.told.end, service.told.reason
+        if code == STOPPED_EXIT_CODE:
+            return "stopped early", "it was asked to stop before its session was over"
+        if code == -signal.SIGKILL:
+            return "killed", "by SIGKILL: a person did it, or the system, whose memory ran out (`dmesg` tells)"
+        if code is not None and code < 0:
+            return "killed", f"by {signal.Signals(-code).name}"
+        return "crashed", self._last_line(service) or f"exit code {code}"
+
+    def _last_line(self, service: Service) -> str:
+        """The last line that a process wrote by itself, not as a log record: what a bug or the system says."""
+        path = self.log_path(service.name)
+        try:
+            with path.open("rb") as file:
+                file.seek(max(service.log_begins, path.stat().st_size - _LOG_TAIL_BYTES))
+                lines = file.read().decode(errors="replace").splitlines()
+        except OSError:
+            return ""
+        said = [line.strip() for line in lines if line.strip() and not line.startswith("{")]
+        return said[-1].removeprefix("error: ") if said else ""

@@ -205,6 +205,9 @@ class RuntimeSection(Section):
     hang_seconds: Annotated[float, Field(ge=5, le=86_400)] = Field(
         120.0, description="a service without a sign of life for so long is killed and restarted"
     )
+    end_seconds: Annotated[float, Field(ge=1, le=86_400)] = Field(
+        60.0, description="an end that nothing brings nearer for so long is broken off, and what is behind is named"
+    )
 
 
 class Settings(Section):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from eventstore.signs import Signs
 from projections.mirror.mirror import HinderedError, Mirror
 from projections.mirror.rights import missing_rights
 from support.mirrored_ledger import append, expected
@@ -34,6 +35,16 @@ def restricted(redis_client: redis.Redis, session_id: str) -> Iterator[Restricte
 
     yield made
     redis_client.execute_command("ACL", "DELUSER", user)
+
+
+class Told(Signs):
+    """Notes what is told of trouble."""
+
+    def __init__(self, told: list[str]) -> None:
+        self._told = told
+
+    def trouble(self, reason: str) -> None:
+        self._told.append(reason)
 
 
 def grant(client: redis.Redis, session_id: str, *rights: str) -> None:
@@ -85,7 +96,7 @@ def test_a_mirror_that_runs_says_what_hinders_it_and_goes_on_by_itself(
     with (
         restricted() as client,
         closing(new_ledger(redis_client, session_id)) as source,
-        closing(Mirror(source, client, on_trouble=told.append)) as mirror,
+        closing(Mirror(source, client, signs=Told(told))) as mirror,
     ):
         running = threading.Thread(target=mirror.run, args=(stopping.is_set,))
         running.start()

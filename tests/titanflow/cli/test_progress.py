@@ -28,9 +28,9 @@ def run_of(*services: Service) -> Any:
     """A run of these services that has just begun, as the view sees it."""
     return SimpleNamespace(
         session="s", observer=Observer(), lag=lambda: {"risk": 7, "mirror": 3}, ending=False,
-        ledger=SimpleNamespace(dead_letters=SimpleNamespace(count=lambda: 2)),
+        dead_letters=lambda: 2, warnings=[], away="",
         supervisor=SimpleNamespace(services={service.name: service for service in services}),
-        guard=SimpleNamespace(restarts={}),
+        guard=SimpleNamespace(restarts={}, down={}),
     )  # fmt: skip
 
 

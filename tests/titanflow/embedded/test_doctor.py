@@ -15,6 +15,7 @@ import pytest
 import redis
 from sqlalchemy.engine import make_url
 
+from support.mortal_redis import MortalRedis
 from support.waiting import wait_until
 from titanflow.embedded import doctor
 from titanflow.embedded.doctor import Finding, Verdict, examine
@@ -166,3 +167,27 @@ def test_a_cluster_that_is_gone_is_reported(home: Path) -> None:
     found = next(one for one in examine(home) if one.check == "Postgres state")
     assert found.verdict is Verdict.FAIL
     assert "leads to nothing" in found.found
+
+
+def test_a_redis_near_its_limit_of_memory_is_a_failure_with_a_remedy(home: Path, tmp_path: Path) -> None:
+    server = MortalRedis(tmp_path)
+    server.start()
+    try:
+        with server.client() as client:
+            url = f"redis://127.0.0.1:{server.port}/0"
+            wait_until(client.ping, message="the server")
+            client.config_set("maxmemory", int(client.info("memory")["used_memory"] * 1.02))
+            memory = finding("Redis memory", examine(home, url))
+            assert memory.verdict is Verdict.FAIL
+            assert "maxmemory" in memory.remedy
+            client.config_set("maxmemory", 1024**3)
+            assert finding("Redis memory", examine(home, url)).verdict is Verdict.OK
+    finally:
+        server.kill()
+
+
+def test_a_redis_whose_disk_is_full_is_a_failure() -> None:
+    (found,) = doctor.redis_disk({"aof_last_write_status": "err", "rdb_last_bgsave_status": "ok"})
+    assert found.verdict is Verdict.FAIL
+    assert "append-only file" in found.found
+    assert list(doctor.redis_disk({"aof_last_write_status": "ok"})) == []

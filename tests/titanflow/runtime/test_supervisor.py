@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -25,9 +27,9 @@ def supervise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Super
     monkeypatch.setattr(supervisor_module, "_COMMAND", (sys.executable, str(SUPPORT / "unruly_service.py")))
     made: list[Supervisor] = []
 
-    def make(*names: str, limit: int = 0, hang_seconds: float = 60.0) -> Supervisor:
-        environment = {"TITANFLOW_HOME": str(tmp_path)}
-        made.append(Supervisor(tmp_path, "unruly", names, environment, restart_limit=limit, hang_seconds=hang_seconds))
+    def make(*names: str, limit: int = 0, hang_seconds: float = 60.0, **more: Any) -> Supervisor:
+        limits = {"restart_limit": limit, "hang_seconds": hang_seconds}
+        made.append(Supervisor(tmp_path, "unruly", names, {"TITANFLOW_HOME": str(tmp_path)}, **limits, **more))
         return made[-1]
 
     yield make
@@ -134,6 +136,107 @@ def test_a_service_that_falls_more_often_than_the_limit_is_given_up(supervise: S
     assert failed.total_restarts == 2
     assert failed.exit_code == 1
     assert not watched.done
+
+
+YEAR_S = 365 * 86_400.0
+"""Longer than any try has to live to be taken for steady."""
+
+
+def fall(watched: Supervisor, name: str, clock: Clock) -> None:
+    """Let one try of a service live for a year and fall, and start the next, if there is one."""
+    service = watched.services[name]
+    assert service.process is not None
+    service.process.wait()
+    clock.now += YEAR_S
+    assert watched.watch() == [service]
+    clock.now += YEAR_S
+    watched.watch()
+
+
+def test_a_service_that_falls_at_the_same_event_is_given_up_however_long_each_try_lived(
+    supervise: Supervise, clock: Clock
+) -> None:
+    told: list[tuple[str, ...]] = []
+    watched = supervise("stuck", limit=2, hang_seconds=1e12, on_incident=lambda *words: told.append(words))
+    watched.start()
+    for _ in range(3):
+        fall(watched, "stuck", clock)
+    assert [service.name for service in watched.failed] == ["stuck"]
+    assert [what for _, what, _ in told] == ["crashed"] * 3 + ["given up"]
+    assert all("at seq 7" in reason for _, what, reason in told if what == "crashed")
+
+
+def test_a_service_that_comes_further_with_each_try_is_started_again_without_end(
+    supervise: Supervise, clock: Clock
+) -> None:
+    watched = supervise("advances", limit=1, hang_seconds=1e12)
+    watched.start()
+    for _ in range(5):
+        fall(watched, "advances", clock)
+    assert watched.failed == []
+    assert watched.services["advances"].total_restarts == 5
+
+
+def test_progress_is_what_the_ledger_says_where_it_says_anything(supervise: Supervise, clock: Clock) -> None:
+    checkpoints = iter((10, 20, 20, 20))
+    watched = supervise("falls", limit=1, hang_seconds=1e12, progress_of=lambda name: next(checkpoints))
+    watched.start()
+    for _ in range(3):
+        fall(watched, "falls", clock)
+    assert [service.name for service in watched.failed] == ["falls"]
+
+
+def test_a_lasting_service_is_never_given_up(supervise: Supervise, clock: Clock) -> None:
+    watched = supervise("falls", limit=1, hang_seconds=1e12, lasting={"falls"})
+    watched.start()
+    for _ in range(5):
+        fall(watched, "falls", clock)
+    assert watched.failed == []
+    assert watched.services["falls"].health is Health.RUNNING
+
+
+def test_a_service_that_would_be_refused_again_is_not_started_again(supervise: Supervise) -> None:
+    watched = supervise("refuses", limit=9)
+    watched.start()
+    watched_until(watched, lambda: watched.failed)
+    (failed,) = watched.failed
+    assert failed.total_restarts == 1
+    assert failed.reason == "the feed is not the one"
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "reason"),
+    [
+        ("speaks", "fenced", "checkpoint 'risk' was moved by another"),
+        ("raises", "crashed", "ValueError: a rule divides by zero"),
+        ("falls", "crashed", "exit code 1"),
+    ],
+)
+def test_the_reason_of_a_fall_is_kept(supervise: Supervise, name: str, what: str, reason: str) -> None:
+    told: list[tuple[str, ...]] = []
+    watched = supervise(name, limit=0, on_incident=lambda *words: told.append(words))
+    watched.start()
+    watched_until(watched, lambda: watched.failed)
+    assert watched.services[name].reason == reason
+    assert told[0][:2] == (name, what)
+    assert told[0][2].startswith(reason)
+
+
+def test_kills_and_hangs_are_told_apart(supervise: Supervise, clock: Clock) -> None:
+    told: list[tuple[str, ...]] = []
+    watched = supervise("waits", limit=9, on_incident=lambda *words: told.append(words))
+    watched.start()
+    watched_until(watched, lambda: says(watched, "waits", "waits"))
+    os.kill(pid_of(watched, "waits"), signal.SIGKILL)
+    watched_until(watched, lambda: len(told) == 1)
+    assert told[0][:2] == ("waits", "killed")
+    assert "memory" in told[0][2], "the system kills like that when memory runs out"
+    clock.now += FIRST_BACKOFF_S
+    watched_until(watched, lambda: watched.log_path("waits").read_text().count("waits") == 2)
+    os.kill(pid_of(watched, "waits"), signal.SIGSTOP)
+    clock.now = max(clock.now, time.monotonic()) + 60.1
+    watched_until(watched, lambda: len(told) == 2)
+    assert told[1][:2] == ("waits", "hung")
 
 
 def test_a_killed_service_is_started_again_as_another_process(supervise: Supervise) -> None:
