@@ -95,7 +95,9 @@ class ValidationSection(Section):
 class CostsSection(Section):
     """What trading costs in the validation."""
 
-    slippage: Annotated[float, Field(ge=0, le=0.1)] = Field(0.0005, description="part of the price, each way")
+    slippage: Annotated[float, Field(ge=0, le=0.1)] | None = Field(
+        None, description="part of the price, each way; unset: the instrument's own, as a session would charge it"
+    )
     fee: Annotated[float, Field(ge=0, le=0.1)] | None = Field(
         None, description="part of the price, each way; unset: the instrument's own"
     )

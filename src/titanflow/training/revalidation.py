@@ -13,7 +13,7 @@ from titanflow.training.lessons import FEATURES
 from titanflow.training.results import Validation
 from titanflow.training.samples import Rows, Samples
 from titanflow.training.splits import MIN_ROWS
-from titanflow.training.trading import DEFAULT_SLIPPAGE, market_of
+from titanflow.training.trading import market_of
 from titanflow.training.trainer import Progress
 from titanflow.training.validation import Judging, ScoredFold, fold_result, judged
 
@@ -24,7 +24,7 @@ def validate_model(
     data: BarData,
     model: LearnedModel,
     *,
-    slippage: float = DEFAULT_SLIPPAGE,
+    slippage: float | None = None,
     permutations: int = 200,
     seed: int = 0,
     progress: Progress = no_progress,

@@ -11,17 +11,16 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from titanflow.domain.instruments import Instrument
+from titanflow.domain.instruments import FeeSchedule, Instrument
 from titanflow.domain.types import NANOS_PER_DAY, NANOS_PER_SECOND, SCALE
 from titanflow.training.results import TradedCurve
 from titanflow.training.samples import Rows, Samples
+from titanflow.training.trading_costs import estimated_slippage
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
 Integers = NDArray[np.int64]
 
-DEFAULT_SLIPPAGE = 0.0005
-"""Part of the price, as the executor's `slippage_base`."""
 SHARPE_DAYS = 5
 """Days with bars that an annualised Sharpe ratio needs at least: of fewer, it is a large number that says nothing."""
 
@@ -50,22 +49,23 @@ def market_of(
     instruments: Mapping[str, Instrument],
     bars_per_year: float,
     *,
-    slippage: float = DEFAULT_SLIPPAGE,
+    slippage: float | None = None,
     fee: float | None = None,
 ) -> Market:
-    """Costs of the samples' instruments: slippage, and `fee` as a part of the price (None: the instrument's own).
+    """Costs of the samples' instruments: slippage and `fee` as parts of the price (None: the instrument's own).
 
     A fee a unit counts as a part of the median close. A schedule's minimum is left out, for it depends on the size.
     """
     costs = []
     for index, name in enumerate(samples.instruments):
-        if fee is not None:
-            costs.append(slippage + fee)
-            continue
-        fees = instruments[name].fees
-        close = float(np.median(samples.close[samples.instrument == index]))
-        costs.append(slippage + fees.notional_ratio / SCALE + fees.per_unit / SCALE / close)
+        worse = estimated_slippage(samples, index, instruments[name]) if slippage is None else slippage
+        costs.append(worse + (_fee(samples, index, instruments[name].fees) if fee is None else fee))
     return Market(tuple(costs), bars_per_year)
+
+
+def _fee(samples: Samples, index: int, fees: FeeSchedule) -> float:
+    close = float(np.median(samples.close[samples.instrument == index]))
+    return fees.notional_ratio / SCALE + fees.per_unit / SCALE / close
 
 
 def long_while(probability: Floats, day: Integers, stance: Stance) -> Booleans:

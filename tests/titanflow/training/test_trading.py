@@ -143,5 +143,7 @@ def test_costs_are_slippage_and_the_instruments_own_fees() -> None:
     fees = FeeSchedule(notional_ratio=1_000_000, per_unit=SCALE // 100)
     share = Instrument("A.X", "A", "X", InstrumentKind.EQUITY, 1, 1, "24/7", "USD", fees)
     # 5 basis points, 10 basis points, and a cent of a hundred dollars.
-    assert_allclose(market_of(samples, {"A.X": share}, 252.0).costs, [0.0005 + 0.001 + 0.0001])
+    assert_allclose(market_of(samples, {"A.X": share}, 252.0, slippage=0.0005).costs, [0.0005 + 0.001 + 0.0001])
+    # Four bars tell nothing: half of the two basis points that a session believes of any instrument.
+    assert_allclose(market_of(samples, {"A.X": share}, 252.0, fee=0.0).costs, [0.0001])
     assert market_of(samples, {"A.X": share}, 252.0, slippage=0.01, fee=0.0).costs == (0.01,)
