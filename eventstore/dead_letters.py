@@ -53,14 +53,14 @@ class DeadLetters:
         self._keys = session_key(session, "dead:keys")
         self._reasons = session_key(session, "dead:reasons")
 
-    def add(self, source: str, reason: str, detail: str, payload: bytes, *, key: str = "") -> str:
+    def add(self, source: str, reason: str, detail: str, payload: bytes, *, key: str = "", recorded_at: int = 0) -> str:
         """Sets one aside and returns its id.
 
         With a `key` it is set aside once: the same key again, even after `remove`, returns the first id. Without one
-        a call that is repeated after a lost connection may set it aside twice.
+        a call that is repeated after a lost connection may set it aside twice. `recorded_at` is that of a copied one.
         """
         keys = (self._letters, self._keys, self._reasons)
-        made: bytes = _ADD(self._wire, keys, source, reason, detail, payload, key, time.time_ns())
+        made: bytes = _ADD(self._wire, keys, source, reason, detail, payload, key, recorded_at or time.time_ns())
         return made.decode()
 
     def list(self, after: str = "", limit: int = 100) -> "list[DeadLetter]":

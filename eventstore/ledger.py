@@ -95,12 +95,18 @@ class Ledger(Generic[E]):
         move expects it, ForeignEntryError where somebody else's entry stands in the way, ValueError for moves that
         would not fence or more than MAX_EVENTS_A_BLOCK events.
         """
-        receipt_of = advancing(moves)
         count = len(events)
         if count > MAX_EVENTS_A_BLOCK:
             raise ValueError(f"{count} events are too many for one block; at most {MAX_EVENTS_A_BLOCK}")
-        payload = self._codec.encode(events) if count else b""
-        head = header(count, time.time_ns(), payload)
+        return self._write(count, self._codec.encode(events) if count else b"", time.time_ns(), moves)
+
+    def append_copy(self, block: Block[E], moves: Sequence[Move]) -> range:
+        """Appends a whole block of another ledger as it is stored, recorded when that was. Otherwise as `append`."""
+        return self._write(len(block.events), block.payload, block.recorded_at, moves)
+
+    def _write(self, count: int, payload: bytes, recorded_at: int, moves: Sequence[Move]) -> range:
+        receipt_of = advancing(moves)
+        head = header(count, recorded_at, payload)
         positions = [part for move in moves for part in move]
         identity = f"{self.writer} {count} {crc32(payload)} {positions}"
         reply = self._call_append(identity, receipt_of, count, head, payload, *positions)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import redis
 
 from eventstore.errors import SessionInUseError
-from eventstore.keys import valid_session_id
+from eventstore.keys import session_key, valid_session_id
 from eventstore.wire import Wire
 
 REGISTRY = "titanflow:sessions"
@@ -45,6 +45,22 @@ class Sessions:
             for name, value in zip(flat[::2], flat[1::2], strict=True)
         )
         return sorted(entries, key=lambda entry: (entry.started_at, entry.id), reverse=True)
+
+    def forget(self, session: str) -> None:
+        """Takes a name back; the session's keys are left as they are."""
+        self._wire.call("HDEL", REGISTRY, valid_session_id(session))
+
+    def remove(self, session: str) -> int:
+        """Deletes every key of a session, and its name last; returns how many keys there were. Again does no harm."""
+        pattern, cursor, removed = session_key(session, "*"), b"0", 0
+        while True:
+            cursor, keys = self._wire.call("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
+            if keys:
+                removed += self._wire.call("UNLINK", *keys)
+            if cursor == b"0":
+                break
+        self._wire.call("HDEL", REGISTRY, session)
+        return removed
 
     def exists(self, session: str) -> bool:
         """Whether a session of that id was ever registered."""

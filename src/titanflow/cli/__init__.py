@@ -24,6 +24,7 @@ from titanflow.cli import (
     replay,
     servers,
     service,
+    sessions,
     settings,
     train,
 )
@@ -63,6 +64,7 @@ def _root(
 for module in (live, backtest, replay, inspect, explain, operate, train, settings, servers, service):
     module.register(app)
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(sessions.app, name="sessions")
 app.add_typer(projections.app, name="projections")
 app.add_typer(dead_letters.app, name="dead-letters")
 model_validation.register(models.app)

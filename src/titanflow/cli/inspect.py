@@ -1,4 +1,4 @@
-"""`sessions`, `status`, `leaderboard`, `portfolio`: what is and was, for people and programs."""
+"""`status`, `leaderboard`, `portfolio`: what is and was, for people and programs."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,34 +31,8 @@ _DECIDED_ELSEWHERE = ("operator:", "dead-letter:", "timed-out:", "session", MIRR
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (sessions, status, leaderboard, portfolio):
+    for command in (status, leaderboard, portfolio):
         app.command()(command)
-
-
-def sessions(json: JsonOption = False) -> None:
-    """List every session of this Redis, newest first."""
-    from eventstore.sessions import Sessions
-    from titanflow.runtime.sessions import describe
-
-    place = arrive()
-    found = [describe(place.ledger(entry.id), entry.started_at) for entry in Sessions(place.client).all()]
-    if json:
-        print_json([session.as_json() for session in found])
-        return
-    columns = (
-        Column("session"),
-        Column("opened (UTC)", 3),
-        Column("state"),
-        Column("events", right=True),
-        Column("feed", 2, folds=True),
-        Column("from (event time)", 4),
-        Column("to (event time)", 1),
-    )
-    rows = [
-        (s.id, to_second(s.opened_at), s.state, f"{s.events:,}", s.feed, to_second(s.first_at), to_second(s.last_at))
-        for s in found
-    ]
-    console.print(table("Sessions", columns, rows) if rows else "no session yet; `titanflow live` makes one")
 
 
 def status(session: SessionArgument = None, also: SessionToo = None, json: JsonOption = False) -> None:

@@ -1,4 +1,4 @@
-"""`titanflow ledger tail|digest|check`: the ledger itself."""
+"""`titanflow ledger tail|digest|check|repair`: the ledger itself."""
 
 import sys
 from collections import deque
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from eventstore.ledger import Block
     from titanflow.domain.events import Event
 
-app = typer.Typer(help="Look at the ledger of a session.", no_args_is_help=True)
+app = typer.Typer(help="Look at the ledger of a session, or save what is sound of it.", no_args_is_help=True)
 
 
 @app.command()
@@ -100,3 +100,29 @@ def check(session: SessionArgument = None, also: SessionToo = None, json: JsonOp
         say(f"BROKEN after {report.events:,} sound events: {report.problem.detail}")
     if report.problem is not None:
         sys.exit(1)
+
+
+@app.command()
+def repair(
+    session: Annotated[str, typer.Argument(metavar="SESSION", help="The session whose ledger is damaged.")],
+    name: Annotated[
+        str | None, typer.Option("--as", metavar="NAME", help="Name of the copy; none: SESSION-repaired.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Copy the sound part of a damaged ledger into a new session, which can be proven; the damaged one stays as it is.
+
+    Where nothing is left out the copy can be resumed. Else it is closed: what it owes is decided, and it ends there.
+    """
+    from titanflow.cli.repair import repair as repair_session
+
+    result = repair_session(arrive(), session, name)
+    if json:
+        print_json(result._asdict())
+        return
+    say(f"wrong      {result.problem}")
+    say(f"copied     {result.events:,} events in {result.blocks:,} blocks as session {result.session_id}")
+    say(f"left out   {result.left_out:,} events, and what somebody else wrote")
+    if result.resumable:
+        say(f"go on      titanflow live --resume {result.session_id}")
+    say(f"prove it   titanflow replay {result.session_id}")

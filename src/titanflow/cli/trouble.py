@@ -23,7 +23,7 @@ def trouble_of(error: Exception) -> Trouble | None:
     import sqlalchemy.exc
     import typer
 
-    from eventstore.errors import LedgerError, LedgerUnavailableError
+    from eventstore.errors import BrokenLedgerError, LedgerError, LedgerUnavailableError
     from titanflow.errors import TitanFlowError
 
     match error:
@@ -39,6 +39,9 @@ def trouble_of(error: Exception) -> Trouble | None:
             return Trouble(f"PostgreSQL: {_line(error)}; `titanflow doctor` looks for the cause", SERVER_DOWN)
         case sqlalchemy.exc.OperationalError() | sqlalchemy.exc.InterfaceError():
             return Trouble(f"PostgreSQL: {_line(error.orig or error)}; `titanflow doctor` looks", SERVER_DOWN)
+        case BrokenLedgerError():
+            remedy = "`titanflow ledger repair` copies the sound part into a new session"
+            return Trouble(f"{error}; {remedy}", UNEXPECTED)
         case LedgerError():
             return Trouble(str(error), UNEXPECTED)
         case OSError() if error.filename is not None:

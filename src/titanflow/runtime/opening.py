@@ -10,7 +10,7 @@ from decimal import Decimal
 import msgspec
 import redis
 
-from eventstore.errors import SessionInUseError
+from eventstore.errors import FencedError, SessionInUseError
 from eventstore.sessions import Sessions
 from titanflow.code_identity import code_here
 from titanflow.domain.events import SessionStarted
@@ -29,6 +29,8 @@ from titanflow.runtime.roster import Roster
 from titanflow.settings import ExecutionSection, Settings
 
 _MILLISECOND = 1_000_000
+OPENS_WITHIN_NANOS = 60_000_000_000
+"""A name that was taken so long ago and not opened since was left behind by a start that was killed."""
 
 
 def new_session_id() -> str:
@@ -67,24 +69,56 @@ def open_session(
     session: str,
     started: SessionStarted,
     prepare: Callable[[], None] = lambda: None,
+    undo: Callable[[], None] = lambda: None,
     *,
     mirrored: bool = False,
 ) -> EventLedger:
     """Register the session, `prepare` what its services need, and append its first event.
 
     A `mirrored` session owes its events to the legacy channels. In this order: a kill in between leaves a name that was
-    never opened, and never a session that cannot be resumed. Raises SessionStateError where the name is taken.
+    never opened, which a later opening takes over, and never a session that cannot be resumed. What fails in between is
+    undone, the name too. Raises SessionStateError where the name is taken, or its stream holds what no session wrote.
     """
-    try:
-        Sessions(client).register(session, time.time_ns())
-    except SessionInUseError as error:
-        raise SessionStateError(
-            f"session {session!r} exists already: choose another --session, or --resume it"
-        ) from error
-    prepare()
     ledger = new_ledger(client, session)
-    ledger.append([started], [OPENING, MIRRORING] if mirrored else [OPENING])
+    _register(client, ledger)
+    try:
+        _check_empty(ledger)
+        prepare()
+        ledger.append([started], [OPENING, MIRRORING] if mirrored else [OPENING])
+    except FencedError as error:
+        raise _taken(session) from error
+    except BaseException:
+        # Also where a person interrupts.
+        if not ledger.last_seq():
+            undo()
+            Sessions(client).forget(session)
+        raise
     return ledger
+
+
+def _register(client: redis.Redis, ledger: EventLedger) -> None:
+    sessions, now = Sessions(client), time.time_ns()
+    try:
+        sessions.register(ledger.session, now)
+    except SessionInUseError as error:
+        known = next((entry for entry in sessions.all() if entry.id == ledger.session), None)
+        is_young = known is not None and now - known.started_at < OPENS_WITHIN_NANOS
+        if is_young or ledger.last_seq() or ledger.checkpoints():
+            raise _taken(ledger.session) from error
+
+
+def _taken(session: str) -> SessionStateError:
+    return SessionStateError(f"session {session!r} exists already: choose another --session, or --resume it")
+
+
+def _check_empty(ledger: EventLedger) -> None:
+    """Raises SessionStateError where the stream of a name that was never opened is not as new."""
+    last_id, name = ledger.last_id(), ledger.session
+    if last_id != "0-0":
+        raise SessionStateError(
+            f"session {name!r} cannot be opened: somebody else wrote into its stream, whose last id is {last_id}; "
+            f"`titanflow sessions delete {name}` removes what is there, or choose another --session"
+        )
 
 
 def session_settings(settings: Settings) -> SessionSettings:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import redis
 
+from eventstore.errors import BrokenLedgerError
+from eventstore.sessions import Sessions
 from titanflow.domain.events import SessionStarted
+from titanflow.runtime.ledgers import EventLedger, new_ledger
 from titanflow.signal.model import NO_MODELS, Models
 
 
@@ -30,6 +33,31 @@ def models_of(client: redis.Redis, home: Path, started: SessionStarted) -> Model
     from titanflow.models.deposit import fetch_models
 
     return fetch_models(client, home, started)
+
+
+def forget_models(client: redis.Redis, started: SessionStarted, session: str) -> int:
+    """Remove the uploaded models of a session that no other session of this Redis names; returns how many.
+
+    None where the opening of another session cannot be read: nobody knows which models it names.
+    """
+    own = {model.digest for model in started.models}
+    try:
+        for entry in Sessions(client).all() if own else ():
+            if entry.id != session:
+                own -= _models_named_by(new_ledger(client, entry.id))
+    except BrokenLedgerError:
+        return 0
+    if not own:
+        return 0
+    from titanflow.models.deposit import model_key
+
+    return int(client.delete(*map(model_key, sorted(own))))
+
+
+def _models_named_by(ledger: EventLedger) -> set[str]:
+    """Empty for a session that was never opened."""
+    opening = next((block.events[0] for block in ledger.read(1, 1)), None)
+    return {model.digest for model in opening.models} if isinstance(opening, SessionStarted) else set()
 
 
 def serving_here(started: SessionStarted) -> tuple[tuple[str, str], ...]:

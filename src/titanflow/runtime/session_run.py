@@ -1,5 +1,6 @@
 """One session from its opening to its end: opens or resumes it, supervises its services, folds what is to be shown."""
 
+import shutil
 import signal
 import time
 from collections import Counter
@@ -34,9 +35,9 @@ from titanflow.runtime.reading import (
     what_is_behind,
 )
 from titanflow.runtime.roster import open_roster
-from titanflow.runtime.runs import holding_run, load_run, save_run
+from titanflow.runtime.runs import holding_run, load_run, run_directory, save_run
 from titanflow.runtime.server_guard import ServerGuard
-from titanflow.runtime.session_models import deposit_models
+from titanflow.runtime.session_models import deposit_models, forget_models
 from titanflow.runtime.stopping import stopping_on_signals
 from titanflow.runtime.supervisor import REFUSALS, Health, Service, Supervisor
 from titanflow.runtime.topologies import TOPOLOGIES, embedded_servers, service_environment
@@ -359,4 +360,8 @@ def open_run(settings: Settings, redis_url: str, session: str | None, *, mirrore
         save_run(settings, name)
         deposit_models(client, settings.home, started)
 
-    return OpenedRun(open_session(client, name, started, prepare, mirrored=mirrored), feed, roster.models)
+    def undo() -> None:
+        shutil.rmtree(run_directory(settings.home, name), ignore_errors=True)
+        forget_models(client, started, name)
+
+    return OpenedRun(open_session(client, name, started, prepare, undo, mirrored=mirrored), feed, roster.models)

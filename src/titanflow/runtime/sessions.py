@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from eventstore.errors import BrokenLedgerError
 from titanflow.domain.events import SessionStarted
 from titanflow.domain.types import Nanos
 from titanflow.gateway.lifecycle import has_ended
@@ -18,7 +19,7 @@ class SessionSummary:
     opened_at: Nanos
     """Wall clock."""
     state: str
-    """`empty` (registered, never opened), `open`, `ending` (deciders owe decisions) or `ended`."""
+    """`empty` (registered, never opened), `open`, `ending` (deciders owe decisions), `ended`, or `broken`."""
     events: int
     feed: str
     first_at: Nanos
@@ -30,11 +31,14 @@ class SessionSummary:
 
 
 def describe(ledger: EventLedger, opened_at: Nanos) -> SessionSummary:
-    """Look at the first and the last event of a session."""
+    """Look at the first and the last event of a session; one that cannot be read is `broken`."""
     last = ledger.last_seq()
     if last == 0:
         return SessionSummary(ledger.session, opened_at, "empty", 0, "", 0, 0)
-    first_event, last_event = (next(ledger.read(seq, seq)).events[0] for seq in (1, last))
+    try:
+        first_event, last_event = (next(ledger.read(seq, seq)).events[0] for seq in (1, last))
+    except BrokenLedgerError:
+        return SessionSummary(ledger.session, opened_at, "broken", last, "", 0, 0)
     feed = first_event.feed if isinstance(first_event, SessionStarted) else None
     return SessionSummary(
         id=ledger.session,

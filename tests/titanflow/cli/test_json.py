@@ -28,8 +28,9 @@ BY_ARGUMENT = (
     "status", "leaderboard", "replay", "replay --rebuild", "ledger tail", "ledger digest", "ledger check",
     "dead-letters list",
 )  # fmt: skip
+NAMED = (*BY_ARGUMENT, "sessions delete", "ledger repair")
 OPERATORS = ("approve x", "deny x", "kill", "resume", "liquidate", "use-parent sma-slow")
-ON_SESSIONS = (*BY_OPTION, *BY_ARGUMENT, *OPERATORS, "explain 1")
+ON_SESSIONS = (*BY_OPTION, *BY_ARGUMENT, *OPERATORS, "explain 1", "sessions delete", "ledger repair")
 MODELS = ("models show", "models promote", "models rollback", "models validate")
 WITHOUT = (
     "sessions", "settings", "doctor", "servers start", "servers stop", "servers status", "models list", "models verify",
@@ -39,7 +40,7 @@ WITHOUT = (
 
 def on(command: str, session: str) -> list[str]:
     """The words of a command on a session."""
-    return [*command.split(), *([session] if command in BY_ARGUMENT else ["--session", session]), "--json"]
+    return [*command.split(), *([session] if command in NAMED else ["--session", session]), "--json"]
 
 
 def with_json(app: typer.Typer) -> Iterator[str]:
@@ -127,6 +128,8 @@ def test_an_argument_that_is_none_is_told_with_2(
         ("portfolio nobody --session first", 2),
         ("dead-letters retry nothing --session first", 5),
         ("ledger tail first --type Nothing", 2),
+        ("ledger repair first", 2),
+        ("sessions delete first", 2),
     ],
 )
 def test_input_that_cannot_be_used_is_told_with_its_code(
@@ -141,7 +144,7 @@ def test_input_that_cannot_be_used_is_told_with_its_code(
 @pytest.mark.parametrize(
     "words", ["sessions", "settings", "servers start", "servers status", "models list", "models verify"]
 )
-def test_what_needs_no_session_is_answered_with_0(cli: CommandLine, words: str) -> None:
+def test_what_needs_no_session_is_answered_with_0(backtested: Any, cli: CommandLine, words: str) -> None:
     assert answer(cli, [*words.split(), "--json"], 0)
 
 
