@@ -14,8 +14,7 @@ class StandingFolder:
         self._latest: tuple[int, LeaderboardPublished] | None = None
         self._curve: list[Row] = []
         self._thinning: Thinning | None = None
-        self._ended = 0
-        """Seq of the session's end; 0 before."""
+        self._ended = False
         self.handlers: Mapping[type[Event], Handler] = {
             SessionStarted: self._started,
             SessionEnded: self._over,
@@ -37,14 +36,14 @@ class StandingFolder:
         self._thinning = Thinning(event)
 
     def _over(self, seq: int, event: SessionEnded) -> None:
-        self._ended = seq
+        self._ended = True
 
     def _published(self, seq: int, event: LeaderboardPublished) -> None:
         self._latest = (seq, event)
         if self._thinning is None:
             return
         made = origin(seq, event)
-        for contender, point in self._thinning.kept(event, final=event.cause == self._ended):
+        for contender, point in self._thinning.kept(event, final=self._ended):
             equity, cash, unrealized, gross, gain, drawdown = point
             self._curve.append(
                 {

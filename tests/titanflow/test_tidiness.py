@@ -19,7 +19,6 @@ MAX_DOCSTRING_LINES = 5
 
 LONG_MODULES = {
     Path("src/titanflow/domain/events.py"): "the whole vocabulary, one event after the other",
-    Path("projections/tables.py"): "every table, one after the other",
 }
 """Modules that may be longer, with the reason."""
 LONG_DOCSTRINGS = {

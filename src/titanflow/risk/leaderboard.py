@@ -79,6 +79,7 @@ class LeaderboardKeeper:
         self._specs: Mapping[ContenderId, ContenderSpec] = {}
         self._instruments: Mapping[InstrumentId, Instrument] = {}
         self._all_halted = False
+        self._ended = False
 
     @property
     def handlers(self) -> Mapping[type[Event], Handler]:
@@ -159,9 +160,9 @@ class LeaderboardKeeper:
         return self._publish(seq, fill.at)
 
     def on_borrow_charged(self, seq: int, charged: BorrowCharged) -> Decisions:
-        """Book it; the next publication shows it."""
+        """Book it; the next publication shows it, behind the end this one."""
         self._books[charged.contender].charge(charged)
-        return NOTHING
+        return self._publish(seq, charged.at) if self._ended else NOTHING
 
     def on_kill_switch(self, seq: int, tripped: KillSwitchTripped) -> Decisions:
         """The contender, or all, are halted."""
@@ -195,7 +196,7 @@ class LeaderboardKeeper:
 
     def on_session_ended(self, seq: int, ended: SessionEnded) -> Decisions:
         """Publish the final standings; a day of which hardly anything is missing counts."""
-        at = ended.at
+        at, self._ended = ended.at, True
         for day in self._days.ended(at):
             self._end(day)
         day_now = self._days.running()

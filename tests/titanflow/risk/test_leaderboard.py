@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from support.recorded_session import DAYS, SESSION_SECONDS, recorded_ledger
 from support.scripted_model import ScriptedModel, learned_contender, surely
 from titanflow.domain.events import (
+    BorrowCharged,
     ClockAdvanced,
     ContenderSetAside,
     Event,
@@ -119,6 +120,17 @@ def test_every_fill_and_the_end_of_the_session_publish() -> None:
     board.tick(100)
     assert board.fill("alpha", Side.BUY, 2, 100).at == 0
     assert len(board.feed(SessionEnded(7, "done"))) == 1
+
+
+def test_what_is_charged_behind_the_end_is_in_the_last_standings() -> None:
+    board = Board()
+    board.tick(50)
+    board.fill("beta", Side.SELL, 2, 50)
+    charge = BorrowCharged(1, 7, "beta", "X.Y", fixed(2), fixed(50), 0, fixed("0.25"))
+    assert board.feed(charge) == []
+    board.feed(SessionEnded(7, "done"))
+    (published,) = board.feed(charge)
+    assert standing_of(published, "beta").equity == fixed("999.5")
 
 
 def test_a_contender_s_books_worked_out_on_paper() -> None:
