@@ -63,12 +63,12 @@ def test_a_session_of_services_ends_with_its_proof(cli: CommandLine, tape: Path)
 def test_an_interrupted_session_is_closed_and_proven_while_others_follow_its_ledger(
     running: Running, cli: CommandLine
 ) -> None:
-    follow = ("ledger", "tail", running.session, "-n", 0, "--follow", "--type", "TickReceived")
+    follow = ("ledger", "tail", running.session, "-n", 0, "--follow", "--type", "BarPointReceived")
     with subprocess.Popen(
         cli.command(*follow), env=cli.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as follower:
         assert follower.stdout is not None
-        assert "TickReceived" in follower.stdout.readline()
+        assert "BarPointReceived" in follower.stdout.readline()
         follower.send_signal(signal.SIGINT)
     assert follower.returncode == 130
     proven = stopped(running, signal.SIGINT)

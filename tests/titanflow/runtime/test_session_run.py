@@ -30,7 +30,7 @@ from support.short_session import events_of, settings_of
 from support.subscriber import CHANNELS, Subscriber
 from support.waiting import wait_until
 from titanflow.deciders import DECIDERS
-from titanflow.domain.events import SessionEnded, TickReceived
+from titanflow.domain.events import Print, SessionEnded
 from titanflow.domain.types import OperatorAction
 from titanflow.embedded.postgres import postgres_server
 from titanflow.embedded.redis import redis_server
@@ -94,7 +94,7 @@ class KillInTurn:
 
 
 def tick_seqs(ledger: EventLedger) -> list[int]:
-    return [seq for seq, event in enumerate(events_of(ledger), 1) if type(event) is TickReceived]
+    return [seq for seq, event in enumerate(events_of(ledger), 1) if isinstance(event, Print)]
 
 
 def outside_of(settings: Settings) -> list[object]:
