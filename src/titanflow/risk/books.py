@@ -200,6 +200,7 @@ class House:
         "instruments",
         "marks",
         "next_day",
+        "nothing_due_before",
         "openings",
         "ranges",
         "risk",
@@ -216,6 +217,8 @@ class House:
         self.marks = marks
         self.ranges = ranges
         self.ended = False
+        self.nothing_due_before: Nanos = 0
+        """No position has to be closed for the day before it."""
         self.instruments: dict[InstrumentId, Instrument] = {each.id: each for each in started.instruments}
         self.calendars: dict[str, TradingCalendar] = {each.id: each for each in started.calendars}
         self.tape_bars: dict[InstrumentId, int] = dict(started.feed.bars)

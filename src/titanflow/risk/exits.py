@@ -5,8 +5,9 @@ with a position that it has already given up.
 """
 
 from titanflow.domain.events import Event, SignalGenerated
-from titanflow.domain.types import DenialCode, InstrumentId, Nanos, Price, Quantity, Side, floor_to
+from titanflow.domain.types import NANOS_PER_SECOND, DenialCode, InstrumentId, Nanos, Price, Quantity, Side, floor_to
 from titanflow.risk.books import Book, House, WaitingExit
+from titanflow.risk.day_openings import NEVER
 from titanflow.risk.session_hours import closing_lead, due_close
 from titanflow.risk.verdicts import Denial, Request, close_approved, denied, exit_approved
 
@@ -57,6 +58,9 @@ def withdraw_waiting(book: Book, seq: int, signal: SignalGenerated) -> list[Even
 
 def close_for_the_day(house: House, seq: int, at: Nanos) -> list[Event]:
     """Order flat, once for each venue's close, every position that is past its deadline and not being closed."""
+    if at < house.nothing_due_before:
+        return []
+    house.nothing_due_before = _next_deadline(house, at)
     orders: list[Event] = []
     for book in house.books.values():
         for instrument, position in book.portfolio.positions.items():
@@ -71,6 +75,21 @@ def close_for_the_day(house: House, seq: int, at: Nanos) -> list[Event]:
             book.approve(order, mark)
             orders.append(order)
     return orders
+
+
+def _next_deadline(house: House, at: Nanos) -> Nanos:
+    """The first moment at which a position may have to be closed; `at` itself where some venue is closed or about to.
+
+    What was due by `at` has been ordered, and what is entered while a venue is open is due at its next deadline.
+    """
+    leads = [closing_lead(house.risk, seconds) for seconds in (0, *house.tape_bars.values())]
+    deadline = NEVER
+    for calendar in house.calendars.values():
+        if not calendar.always_open:
+            session = calendar.session_at(at)
+            closes = session[1] - max(leads) * NANOS_PER_SECOND if session else at
+            deadline = min(deadline, max(closes, at))
+    return deadline
 
 
 def _approve_exit(house: House, book: Book, seq: int, at: Nanos, request: Request, quantity: Quantity) -> Event:
