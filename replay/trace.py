@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from eventstore.ledger import Ledger
+from titanflow.domain.corporate_actions import book_action
 from titanflow.domain.events import (
     BarClosed,
+    CorporateActionApplied,
     Event,
     KillSwitchTripped,
     LeaderboardPublished,
     OperatorCommanded,
+    OrderAdjusted,
     OrderApproved,
     OrderCancelled,
     OrderDenied,
@@ -23,7 +26,9 @@ from titanflow.domain.events import (
     SessionStarted,
     SignalGenerated,
 )
-from titanflow.domain.types import OrderPurpose, Quantity
+from titanflow.domain.instruments import Instrument
+from titanflow.domain.portfolio import Portfolio
+from titanflow.domain.types import OrderPurpose
 
 PAGE = 1000
 
@@ -39,6 +44,7 @@ OrderEvent = (
     OrderApproved
     | OrderHeld
     | OrderSubmitted
+    | OrderAdjusted
     | OrderTriggered
     | OrderFilled
     | OrderCancelled
@@ -46,6 +52,8 @@ OrderEvent = (
     | OrderDenied
 )
 """What names the order that it is about."""
+STEPS = (OrderHeld, OrderApproved, OrderSubmitted, OrderAdjusted, OrderTriggered, OrderFilled)
+"""What becomes of an order before it ends."""
 
 
 def find(ledger: Ledger[Event], target: str) -> int | None:
@@ -91,27 +99,34 @@ class _Past:
 
     def __init__(self, ledger: Ledger[Event], last: int) -> None:
         self.steps: dict[str, list[Link]] = {}
-        """Order id -> what became of it: held, approved, submitted, triggered, filled."""
-        self._fills: dict[tuple[str, str], list[tuple[int, OrderFilled]]] = {}
+        """Order id -> what became of it: its STEPS."""
+        self._moves: list[tuple[int, OrderFilled | CorporateActionApplied]] = []
+        self._instruments: dict[str, Instrument] = {}
         for seq, event in _events(ledger, last):
-            if isinstance(event, OrderHeld | OrderApproved | OrderSubmitted | OrderTriggered | OrderFilled):
+            if isinstance(event, STEPS):
                 self.steps.setdefault(event.order_id, []).append(Link(seq, event))
-            if isinstance(event, OrderFilled):
-                self._fills.setdefault((event.contender, event.instrument), []).append((seq, event))
+            if isinstance(event, OrderFilled | CorporateActionApplied):
+                self._moves.append((seq, event))
+            if isinstance(event, SessionStarted):
+                self._instruments = {each.id: each for each in event.instruments}
 
     def opened_by(self, contender: str, instrument: str, before: int) -> list[int]:
         """The steps of the entries that opened the position held at a seq, each entry with its first fill only."""
-        held: Quantity = 0
+        portfolio = Portfolio(0)
         entries: dict[str, int] = {}
-        for seq, fill in self._fills.get((contender, instrument), ()):
-            if seq >= before:
-                break
-            after = held + fill.side.sign * fill.quantity
-            if not after or held * after < 0:
+        for seq, move in self._moves:
+            if seq >= before or move.instrument != instrument:
+                continue
+            held = portfolio.quantity(instrument)
+            if isinstance(move, CorporateActionApplied):
+                book_action(portfolio, move, self._instruments[instrument])
+            elif move.contender == contender:
+                portfolio.apply(move.at, instrument, move.side, move.quantity, move.price, move.fee)
+            after = portfolio.quantity(instrument)
+            if held * after <= 0:
                 entries.clear()
-            if after * fill.side.sign > 0 and fill.purpose is OrderPurpose.ENTRY:
-                entries.setdefault(fill.order_id, seq)
-            held = after
+            if isinstance(move, OrderFilled) and abs(after) > abs(held) * (held * after > 0):
+                entries.setdefault(move.order_id, seq)
         steps = [link.seq for order in entries for link in self.steps[order] if not isinstance(link.event, OrderFilled)]
         return [*steps, *entries.values()]
 

@@ -5,8 +5,10 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from replay.trace import event_at, find, followers, trace
+from support.desk import AAPL, desk
 from support.projected_session import eventful_session
 from titanflow.domain.events import (
+    CorporateActionApplied,
     Event,
     KillSwitchTripped,
     OperatorCommanded,
@@ -21,7 +23,7 @@ from titanflow.domain.events import (
     SignalGenerated,
     TickReceived,
 )
-from titanflow.domain.types import OperatorAction, OrderPurpose
+from titanflow.domain.types import CorporateActionKind, OperatorAction, OrderPurpose, Side
 from titanflow.runtime.ledgers import EventLedger
 
 Write = Callable[..., EventLedger]
@@ -183,6 +185,25 @@ def test_an_exit_reaches_the_entries_of_its_position_and_of_no_other(
         if held[place] and event.purpose is OrderPurpose.ENTRY:
             opened[place].add(event.order_id)
     assert checked == 5
+
+
+def test_a_split_does_not_confuse_which_entries_opened_a_position(write: Write) -> None:
+    at = desk()
+    at.hold("100", "100")
+    first = at.fills[-1].order_id
+    at.feed(CorporateActionApplied(at.now, AAPL.id, CorporateActionKind.SPLIT, 2, 1, 0, at.fills[-1].price, at.now, 0))
+    at.tick("50", after=1)
+    at.approve(Side.SELL, "200", purpose=OrderPurpose.EXIT)
+    at.tick("50", after=100)
+    at.hold("30", "50")
+    second = at.fills[-1].order_id
+    at.approve(Side.SELL, "30", purpose=OrderPurpose.EXIT)
+    at.tick("50", after=100)
+    assert at.book().positions == {}
+    ledger = write(at.ledger)
+    exits = [seq for seq, event in enumerate(at.ledger, 1) if isinstance(event, OrderFilled) and not entry_fill(event)]
+    for seq, entry in zip(exits, (first, second), strict=True):
+        assert {e.order_id for _, e in trace(ledger, seq) if isinstance(e, OrderFilled) and entry_fill(e)} == {entry}
 
 
 def test_an_orders_event_stands_behind_all_its_earlier_fills(ledger: EventLedger, events: Sequence[Event]) -> None:
