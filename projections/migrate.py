@@ -15,7 +15,7 @@ from projections.tables import SCHEMA, metadata
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest revision. Known here so that a current database costs one query and Alembic is not even imported."""
 
 

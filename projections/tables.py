@@ -75,7 +75,10 @@ instruments = table(
     exact("quantity_increment"),
     text("calendar"),
     text("currency"),
+    exact("multiplier"),
+    exact("rate"),
     of_session(),
+    check("factors", "multiplier > 0 AND rate > 0"),
     check("increments", "price_increment > 0 AND quantity_increment > 0"),
     derived=False,
 )

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from projections.fold.rows import Handler, Row, costs_of, document, exact, exact_or_none, origin
 from titanflow.domain.corporate_actions import book_action
 from titanflow.domain.events import BorrowCharged, CorporateActionApplied, Event, OrderFilled, SessionStarted
-from titanflow.domain.instruments import Instrument
+from titanflow.domain.instruments import Instrument, factors_of
 from titanflow.domain.portfolio import ActionEntry, JournalEntry, Portfolio, RoundTrip
 from titanflow.domain.types import InstrumentId, Nanos
 
@@ -57,8 +57,9 @@ class BookFolder:
     def _started(self, seq: int, event: SessionStarted) -> None:
         opening = _outside(seq, event.at)
         self._instruments = {instrument.id: instrument for instrument in event.instruments}
+        factors = factors_of(event.instruments)
         for contender in event.contenders:
-            self._books[contender.id] = Book(Portfolio(event.settings.starting_cash), opening)
+            self._books[contender.id] = Book(Portfolio(event.settings.starting_cash, factors), opening)
         self._changed = dict(self._books)
 
     def _filled(self, seq: int, event: OrderFilled) -> None:

@@ -73,6 +73,8 @@ def _instrument(instrument: Instrument) -> Row:
         "quantity_increment": exact(instrument.quantity_increment),
         "calendar": instrument.calendar,
         "currency": instrument.currency,
+        "multiplier": exact(instrument.multiplier),
+        "rate": exact(instrument.rate),
     }
 
 

@@ -12,6 +12,7 @@ from support.projected_session import all_rows, eventful_session, project, run, 
 from titanflow.domain.events import Event, OrderFilled
 
 WRONG = [
+    ("instruments_factors_check", "UPDATE instruments SET rate = 0"),
     ("fills_quantity_check", "UPDATE fills SET quantity = 0"),
     ("fills_quantity_check", "UPDATE fills SET remaining = -1"),
     ("fills_price_check", "UPDATE fills SET price = 0"),

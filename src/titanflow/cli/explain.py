@@ -8,8 +8,8 @@ import typer
 from rich.text import Text
 
 from titanflow.cli.context import JsonOption, SessionOption, arrive
-from titanflow.cli.output import console, dollars, moment, note, price, print_json, say, shares
-from titanflow.domain.types import decimal_of, notional, scaled
+from titanflow.cli.output import console, moment, note, price, print_json, say, shares
+from titanflow.domain.types import decimal_of, scaled
 
 if TYPE_CHECKING:
     from replay.trace import Link
@@ -46,6 +46,7 @@ def explain(
 ) -> None:
     """Say why it happened: tick, bar, signal with its reasons, approval with its limits, order, trigger, fills."""
     from replay.trace import find, followers, trace
+    from titanflow.cli.account_money import speak_of
     from titanflow.errors import InputError
     from titanflow.runtime.operator_desk import session_started
 
@@ -58,6 +59,7 @@ def explain(
         )
     chain, after = trace(ledger, seq), followers(ledger, seq)
     started = session_started(ledger)
+    speak_of(started)
     models = {model.digest: model for model in started.models}
     if plot is not None:
         _plot(plot, chain, models)
@@ -178,6 +180,7 @@ class _Teller:
 
 def _in_all(links: Sequence["Link"], order_id: str) -> str:
     """What the parts of an order come to, where it filled in more than one."""
+    from titanflow.cli.account_money import amount, value_of
     from titanflow.domain.events import OrderFilled
 
     parts = [event for _, event in links if isinstance(event, OrderFilled) and event.order_id == order_id]
@@ -185,8 +188,8 @@ def _in_all(links: Sequence["Link"], order_id: str) -> str:
         return ""
     quantity, fee = sum(part.quantity for part in parts), sum(part.fee for part in parts)
     average = scaled(sum(part.price * part.quantity for part in parts), quantity)
-    worth = sum(notional(part.price, part.quantity) for part in parts)
+    worth = sum(value_of(part.instrument, part.price, part.quantity) for part in parts)
     return (
         f"In {len(parts):,} parts: {shares(decimal_of(quantity))} at {price(decimal_of(average))} on average = "
-        f"${dollars(decimal_of(worth))}, fees ${dollars(decimal_of(fee))}"
+        f"{amount(worth)}, fees {amount(fee)}"
     )

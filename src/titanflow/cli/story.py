@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from titanflow.cli.account_money import amount, small_amount, value_of
 from titanflow.cli.market_story import company_sentence, print_sentence
 from titanflow.cli.model_story import (
     RecordedModels,
@@ -11,7 +12,7 @@ from titanflow.cli.model_story import (
     model_sentence,
     reasons,
 )
-from titanflow.cli.output import dollars, moment, percent, price, shares, small_dollars, to_second
+from titanflow.cli.output import moment, percent, price, shares, to_second
 from titanflow.cli.risk_story import SIZED_BY, WOULD_HAVE, figure, measured
 from titanflow.cli.show import event_line
 from titanflow.cli.units import context_numbers
@@ -57,7 +58,6 @@ from titanflow.domain.types import (
     SetAsideReason,
     Side,
     decimal_of,
-    notional,
 )
 
 Names = Mapping[str, str]
@@ -121,7 +121,7 @@ def sentence(event: Event, names: Names) -> str:
         case KillSwitchTripped():
             scope = event.contender or "all contenders"
             end = f"until {to_second(event.until)}" if event.until else "until an operator resumes"
-            return f"the kill switch stopped {scope} ({event.trigger}) {end}: equity ${_money(event.equity)}"
+            return f"the kill switch stopped {scope} ({event.trigger}) {end}: equity {amount(event.equity)}"
         case GateReported():
             return f"{event.contender} {WOULD_HAVE[event.gate]} now, but gates only report"
         case ModelRolledBack():
@@ -170,7 +170,7 @@ def details(
             yield (
                 "numbers",
                 (
-                    f"opening equity ${_money(event.opening_equity)} · peak ${_money(event.peak_equity)}"
+                    f"opening equity {amount(event.opening_equity)} · peak {amount(event.peak_equity)}"
                     f" · drawdown {percent(decimal_of(event.drawdown))} · losses in a row {event.consecutive_losses}"
                 ),
             )
@@ -196,7 +196,7 @@ def _verdict(event: OrderApproved | OrderDenied | OrderHeld | OrderRejected) -> 
     if isinstance(event, OrderRejected):
         return f"execution's last check refused order {event.order_id} ({event.instrument}): {event.code}"
     order = _order(event.side, event.quantity, event.instrument)
-    worth = f"about ${_money(notional(event.decision_price, event.quantity))}"
+    worth = f"about {amount(value_of(event.instrument, event.decision_price, event.quantity))}"
     if isinstance(event, OrderHeld):
         until = moment(event.expires_at)
         return f"risk held {order} ({worth}) for a person until {until}: {event.code}, order {event.order_id}"
@@ -223,10 +223,10 @@ def _market(event: OrderSubmitted | OrderTriggered | OrderFilled | OrderCancelle
             f"working {when}, order {event.order_id}"
         )
     left = f"{_quantity(event.remaining)} still to fill" if event.remaining else "complete"
-    worth, fee = _money(notional(event.price, event.quantity)), small_dollars(decimal_of(event.fee))
+    worth, fee = amount(value_of(event.instrument, event.price, event.quantity)), small_amount(event.fee)
     settled = event.basis is FillBasis.CLOSING_PRICE
     done, at = ("settled", "at the closing price ") if settled else ("filled", "at ")
-    return f"{done} {order} {at}{_price(event.price)} = ${worth}, fee ${fee}; {left}, {event.fill_id}"
+    return f"{done} {order} {at}{_price(event.price)} = {worth}, fee {fee}; {left}, {event.fill_id}"
 
 
 def _met(fill: OrderFilled) -> str:
@@ -247,11 +247,11 @@ def _slippage(fill: OrderFilled, stops: Stops) -> str:
     stop = fill.price - fill.slippage if protective else stops.get(fill.order_id, 0)
     difference = fill.price - stop if stop else fill.slippage
     against = f"its stop price {_price(stop)}" if stop else "the decision's price"
-    cost = notional(difference, fill.quantity) * fill.side.sign
+    cost = value_of(fill.instrument, difference, fill.quantity) * fill.side.sign
     if not cost:
         return f"at {against} exactly" if stop else "none against the decision's price"
     verdict = "worse" if cost > 0 else "better"
-    return f"{_price(abs(difference))} a share {verdict} than {against}, ${_money(abs(cost))} in all"
+    return f"{_price(abs(difference))} a share {verdict} than {against}, {amount(abs(cost))} in all"
 
 
 def _order(side: Side, quantity: Quantity, instrument: str) -> str:
@@ -270,9 +270,5 @@ def _quantity(units: Quantity) -> str:
     return shares(decimal_of(units))
 
 
-def _money(units: Money) -> str:
-    return dollars(decimal_of(units))
-
-
 def _signed(units: Money) -> str:
-    return f"{'-' if units < 0 else '+'}${_money(abs(units))}"
+    return f"{'-' if units < 0 else '+'}{amount(abs(units))}"

@@ -6,7 +6,7 @@ from typing import Any
 from rich.text import Text
 
 from titanflow.cli.context import Place
-from titanflow.cli.output import console, moment, say
+from titanflow.cli.output import console, moment, price, say
 from titanflow.cli.progress import model_warnings
 from titanflow.cli.reasons import reason_lines, reasons_of, set_aside, warning_texts
 from titanflow.cli.risk_story import gate_lines, halt_lines, risk_state
@@ -22,6 +22,7 @@ from titanflow.domain.events import (
     SignalWithheld,
     TickReceived,
 )
+from titanflow.domain.types import decimal_of
 from titanflow.runtime.observer import Observer
 
 
@@ -72,7 +73,7 @@ def show_summary(place: Place, session: str, result: dict[str, Any]) -> None:
         for name in ("events", "ticks", "signals", "withheld", "orders", "fills", "denied", "rejected", "dead_letters")
     )
     say(f"counts     {counts}")
-    for line in print_lines(seen):
+    for line in (*money_lines(seen), *print_lines(seen)):
         say(line)
     rows = set_aside(place.ledger(session).dead_letters)
     for line in reason_lines(seen, rows):
@@ -88,6 +89,17 @@ def show_summary(place: Place, session: str, result: dict[str, Any]) -> None:
         console.print(standings_table(records, {spec.id: spec.name for spec in seen.started.contenders}))
         for line in absence_notes(records):
             say(Text(line, style="dim"))
+
+
+def money_lines(seen: Observer) -> Iterator[str]:
+    """At which rates what is quoted in other currencies is booked; nothing where all is quoted in the accounts' own."""
+    if seen.started is None:
+        return
+    own = seen.started.settings.currency
+    rates = {each.currency: each.rate for each in seen.started.instruments if each.tradable and each.currency != own}
+    if rates:
+        told = ", ".join(f"{currency} at {price(decimal_of(rate))}" for currency, rate in sorted(rates.items()))
+        yield f"money      accounts in {own}; {told}"
 
 
 def print_lines(seen: Observer) -> Iterator[str]:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from titanflow.cli.output import dollars, moment, percent, price, shares, small_dollars
+from titanflow.cli import account_money
+from titanflow.cli.output import moment, percent, price, shares
 from titanflow.domain import units
 from titanflow.domain.types import DenialCode, Nanos, decimal_of
 from titanflow.domain.units import Unit
@@ -12,7 +13,7 @@ Show = Callable[[Any], str]
 
 
 def _money(amount: int) -> str:
-    return f"${dollars(decimal_of(amount))}"
+    return account_money.amount(amount)
 
 
 def _price(amount: int) -> str:
@@ -29,7 +30,7 @@ def _room(amount: int) -> str:
 
 
 def _fee(amount: int) -> str:
-    return f"${small_dollars(decimal_of(amount))}"
+    return account_money.small_amount(amount)
 
 
 def _ratio(amount: int) -> str:

@@ -1,11 +1,12 @@
 """What can be traded and when: instruments, their fees and increments, and the opening hours of their venues."""
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from enum import StrEnum
 
 from msgspec import Struct
 
-from titanflow.domain.types import InstrumentId, Money, Nanos, Price, Quantity, Ratio
+from titanflow.domain.types import SCALE, InstrumentId, Money, Nanos, Price, Quantity, Ratio, portion, worth
 
 
 class InstrumentKind(StrEnum):
@@ -15,6 +16,10 @@ class InstrumentKind(StrEnum):
     CRYPTO_SPOT = "crypto_spot"
     PERPETUAL = "perpetual"
     INDEX = "index"
+    FUTURE = "future"
+    """Known, and refused where it could be traded: margin and daily settlement are not booked."""
+    FX = "fx"
+    """A currency pair, paid in full: the base currency is held, the quote currency is the account's."""
 
 
 class FeeSchedule(Struct, frozen=True, array_like=True):
@@ -37,11 +42,34 @@ class Instrument(Struct, frozen=True, array_like=True):
     calendar: str
     currency: str
     fees: FeeSchedule
+    """In money of the accounts, as a session records it."""
+    multiplier: Ratio = SCALE
+    """Units of what is priced in one unit of quantity: the size of a contract."""
+    rate: Ratio = SCALE
+    """Money of the accounts for one unit of `currency`."""
 
     @property
     def tradable(self) -> bool:
         """False for an index."""
         return self.kind is not InstrumentKind.INDEX
+
+    @property
+    def factor(self) -> Ratio:
+        """Money of the accounts for one unit of price and quantity."""
+        return portion(self.multiplier, self.rate)
+
+    def value(self, price: Price, quantity: Quantity) -> Money:
+        """What `quantity` is worth at `price`, in money of the accounts."""
+        return worth(price, quantity, self.factor)
+
+    def unit_value(self, price: Price) -> Money:
+        """What one unit is worth at `price`, rounded up: a limit is never passed by rounding."""
+        return -(-price * self.factor // SCALE)
+
+
+def factors_of(instruments: Iterable[Instrument]) -> dict[InstrumentId, Ratio]:
+    """Instrument -> its factor, of those for which it is not one."""
+    return {each.id: each.factor for each in instruments if each.factor != SCALE}
 
 
 class TradingCalendar(Struct, frozen=True, array_like=True):

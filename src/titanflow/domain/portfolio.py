@@ -70,6 +70,13 @@ class RoundTrip(NamedTuple):
     exit_price: Price
     fees: Money
     pnl: Money
+    factor: Ratio = SCALE
+    """Account money for one unit of price and quantity."""
+
+    @property
+    def opened_value(self) -> Money:
+        """What was paid (or received) to open it, in money of the account."""
+        return worth(self.entry_price, self.quantity, self.factor)
 
 
 class Position:
@@ -166,9 +173,8 @@ class Position:
         entry_price = _price_of(self._opened_value, self._opened, self.factor)
         exit_price = _price_of(self._closed_value, self._opened, self.factor)
         pnl = self._realized - self._fees
-        return RoundTrip(
-            self.instrument, side, self.opened_at, at, self._opened, entry_price, exit_price, self._fees, pnl
-        )
+        times, prices = (self.opened_at, at), (entry_price, exit_price)
+        return RoundTrip(self.instrument, side, *times, self._opened, *prices, self._fees, pnl, self.factor)
 
 
 class Portfolio:
@@ -283,6 +289,10 @@ class Portfolio:
         """Signed quantity held; 0 when flat."""
         position = self.positions.get(instrument)
         return position.quantity if position else 0
+
+    def value(self, instrument: InstrumentId, price: Price, quantity: Quantity) -> Money:
+        """What `quantity` of an instrument is worth at `price`, in money of the account."""
+        return worth(price, quantity, self._factors.get(instrument, SCALE))
 
     def cost_basis(self) -> Money:
         """Sum of the signed cost of all positions."""

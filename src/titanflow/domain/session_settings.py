@@ -139,6 +139,8 @@ class SessionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     risk: RiskSettings = RiskSettings()
     execution: ExecutionSettings = ExecutionSettings()
     leaderboard: LeaderboardSettings = LeaderboardSettings()
+    currency: str = "USD"
+    """Of all accounts; what is quoted in another is booked at its instrument's rate."""
 
 
 class ContenderSpec(Struct, frozen=True, array_like=True):

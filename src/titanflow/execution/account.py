@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from titanflow.domain.portfolio import Portfolio
-from titanflow.domain.types import InstrumentId, Money, OrderId, Price, Quantity, notional
+from titanflow.domain.portfolio import NO_FACTORS, Portfolio
+from titanflow.domain.types import InstrumentId, Money, OrderId, Price, Quantity, Ratio
 from titanflow.execution.orders import WorkingOrder
 from titanflow.execution.simulation.fees import commission
 
@@ -13,8 +13,9 @@ class Account:
 
     __slots__ = ("orders", "portfolio", "submitted")
 
-    def __init__(self, starting_cash: Money) -> None:
-        self.portfolio = Portfolio(starting_cash)
+    def __init__(self, starting_cash: Money, factors: Mapping[InstrumentId, Ratio] = NO_FACTORS) -> None:
+        """`factors` as `Portfolio` takes them."""
+        self.portfolio = Portfolio(starting_cash, factors)
         self.orders: dict[OrderId, WorkingOrder] = {}
         self.submitted: dict[InstrumentId, int] = {}
         """How many orders were submitted so far in each instrument."""
@@ -60,5 +61,5 @@ class Account:
         for order in self.orders.values():
             if not order.closing:
                 price, quantity = order.worst_price, order.remaining
-                total += notional(price, quantity) + commission(order, price, quantity)
+                total += order.instrument.value(price, quantity) + commission(order, price, quantity)
         return total

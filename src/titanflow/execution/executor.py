@@ -30,7 +30,7 @@ from titanflow.domain.events import (
     SessionStarted,
     TickReceived,
 )
-from titanflow.domain.instruments import Instrument, TradingCalendar
+from titanflow.domain.instruments import Instrument, TradingCalendar, factors_of
 from titanflow.domain.types import (
     NANOS_PER_SECOND,
     ContenderId,
@@ -122,7 +122,8 @@ class Executor:
         self.identity = started.identity
         self.instruments = {instrument.id: instrument for instrument in started.instruments}
         self.calendars = {calendar.id: calendar for calendar in started.calendars}
-        self.accounts = {contender.id: Account(started.settings.starting_cash) for contender in started.contenders}
+        cash, factors = started.settings.starting_cash, factors_of(started.instruments)
+        self.accounts = {contender.id: Account(cash, factors) for contender in started.contenders}
         hours = VenueHours(self.calendars, started.settings.risk.flat_at_close)
         closing = ClosingPrices(self.instruments, hours, self.marks, self.marked_at)
         bars = dict(started.feed.bars)

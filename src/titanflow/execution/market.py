@@ -22,7 +22,6 @@ from titanflow.domain.types import (
     Price,
     Quantity,
     Side,
-    notional,
 )
 from titanflow.execution.account import Account
 from titanflow.execution.borrowing import Borrowing
@@ -171,7 +170,7 @@ class PaperMarket:
             return []
         price, costs = fill_price(order, met, where, quantity, self.costs)
         fee = commission(order, price, quantity)
-        if not self._affordable(order, notional(price, quantity) + fee):
+        if not self._affordable(order, order.instrument.value(price, quantity) + fee):
             self.cancel(turn, (order,), DenialCode.BUYING_POWER)
             return []
         taken[order.contender] = before + quantity

@@ -16,7 +16,6 @@ from titanflow.domain.types import (
     OrderType,
     Price,
     Side,
-    notional,
     ratio_of,
     scaled,
 )
@@ -148,7 +147,10 @@ class OrderValidator:
     def _order_value(self, request: Request) -> Refusal | None:
         if request.closing:
             return None
-        value, limit = notional(request.reference_price, request.order.quantity), self.settings.max_order_value
+        value, limit = (
+            request.instrument.value(request.reference_price, request.order.quantity),
+            self.settings.max_order_value,
+        )
         if value <= limit:
             return None
         return Refusal(DenialCode.ORDER_VALUE, (("order_value", value), ("limit", limit)))
@@ -160,7 +162,8 @@ class OrderValidator:
         if equity <= 0:
             return Refusal(DenialCode.NO_EQUITY, (("contender", request.order.contender), ("equity", equity)))
         signed = request.order.side.sign * request.order.quantity
-        value = notional(request.reference_price, request.account.exposure_after(request.instrument.id, signed))
+        exposure = request.account.exposure_after(request.instrument.id, signed)
+        value = request.instrument.value(request.reference_price, exposure)
         concentration, limit = ratio_of(value, equity), self.settings.max_concentration
         if concentration <= limit:
             return None
@@ -171,7 +174,8 @@ class OrderValidator:
         if request.closing:
             return None
         worst_price = self.worst_price(request.order)
-        cost = cost_with_commission(request.instrument.fees, worst_price, request.order.quantity)
+        instrument = request.instrument
+        cost = cost_with_commission(instrument.fees, worst_price, request.order.quantity, instrument.factor)
         power = request.account.buying_power(self.marks)
         if cost <= power:
             return None

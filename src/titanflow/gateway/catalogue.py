@@ -33,11 +33,16 @@ class _Group(msgspec.Struct, forbid_unknown_fields=True):
     price_increment: str
     quantity_increment: str
     symbols: list[str]
+    multiplier: str = "1"
     fees: _Fees = msgspec.field(default_factory=_Fees)
 
     def instruments(self) -> list[Instrument]:
         fees = FeeSchedule(fixed(self.fees.notional_ratio), fixed(self.fees.per_unit), fixed(self.fees.minimum))
-        price, quantity = _increment(self.price_increment), _increment(self.quantity_increment)
+        price, quantity = (
+            _above_zero("increment", self.price_increment),
+            _above_zero("increment", self.quantity_increment),
+        )
+        multiplier = _above_zero("multiplier", self.multiplier)
         return [
             Instrument(
                 id=f"{symbol}.{self.venue}",
@@ -49,6 +54,7 @@ class _Group(msgspec.Struct, forbid_unknown_fields=True):
                 calendar=self.calendar,
                 currency=self.currency,
                 fees=fees,
+                multiplier=multiplier,
             )
             for symbol in self.symbols
         ]
@@ -111,8 +117,8 @@ def _parse(text: str, name: str) -> list[Instrument]:
         raise InputError(f"catalogue {name}: {error}; see docs/providers.md for its form") from error
 
 
-def _increment(text: str) -> int:
+def _above_zero(what: str, text: str) -> int:
     units = fixed(text)
     if units <= 0:
-        raise ValueError(f"increment {text!r} is not above zero")
+        raise ValueError(f"{what} {text!r} is not above zero")
     return units

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from titanflow.domain.decider import derived_id
 from titanflow.domain.events import OrderApproved, OrderFilled, OrderSubmitted, SessionStarted
-from titanflow.domain.instruments import Instrument, TradingCalendar
+from titanflow.domain.instruments import Instrument, TradingCalendar, factors_of
 from titanflow.domain.portfolio import Portfolio, RoundTrip
 from titanflow.domain.session_settings import ContenderSpec
 from titanflow.domain.types import (
@@ -56,7 +56,7 @@ class WorkingOrder:
 
     @property
     def value(self) -> Money:
-        """What still works of it, at the price at which it was approved."""
+        """What still works of it, at what a unit counted for when it was approved."""
         return notional(self.price, self.remaining)
 
 
@@ -111,7 +111,7 @@ class Book:
         self.openings = openings
         """When its day opens."""
         self.next_day = openings.after(started.at)
-        self.portfolio = Portfolio(cash)
+        self.portfolio = Portfolio(cash, factors_of(started.instruments))
         self.switch = KillSwitch(Fall(cash), Fall(cash), risk.max_daily_loss, risk.max_drawdown)
         self.streak = LossStreak(risk.max_consecutive_losses, risk.loss_counts_from, risk.loss_streak_cost)
         self.rolling = RollingPerformance(risk.performance_window, risk.performance_check_interval)

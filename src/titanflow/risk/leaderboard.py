@@ -26,8 +26,9 @@ from titanflow.domain.events import (
     Standing,
     TickReceived,
 )
-from titanflow.domain.instruments import Instrument
+from titanflow.domain.instruments import Instrument, factors_of
 from titanflow.domain.models import RecordedModel
+from titanflow.domain.portfolio import Portfolio
 from titanflow.domain.session_settings import ContenderSpec
 from titanflow.domain.types import (
     NANOS_PER_SECOND,
@@ -112,10 +113,11 @@ class LeaderboardKeeper:
         self._counted = self._moments.until(self._sampled)
         per_year = self._days.per_year
         self._instruments = {instrument.id: instrument for instrument in started.instruments}
+        factors = factors_of(started.instruments)
         self._books = {
             spec.id: Book(
                 spec.id,
-                cash,
+                Portfolio(cash, factors),
                 per_year,
                 FAULTY if spec.fault else spec.stage,
                 first_chance(spec, models.get(spec.model_hash), start),

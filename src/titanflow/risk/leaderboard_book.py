@@ -6,7 +6,7 @@ from titanflow.domain.corporate_actions import book_action
 from titanflow.domain.events import BorrowCharged, CorporateActionApplied, OrderFilled, Standing
 from titanflow.domain.instruments import Instrument
 from titanflow.domain.portfolio import Portfolio
-from titanflow.domain.types import ContenderId, InstrumentId, Money, Nanos, Price, TradingStatus, notional
+from titanflow.domain.types import ContenderId, InstrumentId, Money, Nanos, Price, TradingStatus
 from titanflow.risk.performance import EquityCurve, TradeStatistics
 from titanflow.risk.trading_days import Day
 
@@ -32,14 +32,19 @@ class Book:
     )
 
     def __init__(
-        self, contender: ContenderId, cash: Money, per_year: int, stage: str = "", since: Nanos | None = 0
+        self,
+        contender: ContenderId,
+        portfolio: Portfolio,
+        per_year: int,
+        stage: str = "",
+        since: Nanos | None = 0,
     ) -> None:
         self.contender = contender
         self.since = since
         """When it can trade for the first time; None: never, as far as is known."""
         self._stage = stage
-        self.portfolio = Portfolio(cash)
-        self.curve = EquityCurve(cash, per_year)
+        self.portfolio = portfolio
+        self.curve = EquityCurve(portfolio.starting_cash, per_year)
         self.trips = TradeStatistics()
         self.fills = 0
         self.traded: Money = 0
@@ -57,7 +62,7 @@ class Book:
         """Book one fill."""
         _, trip = self.portfolio.apply(fill.at, fill.instrument, fill.side, fill.quantity, fill.price, fill.fee)
         self.fills += 1
-        self.traded += notional(fill.price, fill.quantity)
+        self.traded += self.portfolio.value(fill.instrument, fill.price, fill.quantity)
         if trip is not None:
             self.trips.add(trip.pnl)
         self._standing = None

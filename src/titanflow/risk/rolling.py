@@ -7,12 +7,12 @@ from collections import deque
 from math import sqrt
 
 from titanflow.domain.portfolio import RoundTrip
-from titanflow.domain.types import Ratio, notional, ratio_of
+from titanflow.domain.types import Ratio, ratio_of
 
 
 def trip_return(trip: RoundTrip) -> Ratio:
     """P&L after fees as a part (1e-9) of what was paid (or received) to open the position."""
-    return ratio_of(trip.pnl, notional(trip.entry_price, trip.quantity))
+    return ratio_of(trip.pnl, trip.opened_value)
 
 
 class RollingPerformance:

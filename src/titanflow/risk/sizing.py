@@ -15,7 +15,6 @@ from titanflow.domain.types import (
     Ratio,
     SizedBy,
     floor_to,
-    notional,
 )
 from titanflow.risk.costs_seen import assumed_slippage
 from titanflow.risk.headroom import Rooms, fee_of_one, gate_rooms, raised
@@ -76,18 +75,19 @@ def _sized(entry: EntryRequest) -> Entry | Denial:
             DenialCode.NO_STOP,
             (("atr", signal.atr), ("range", stop.range), ("price", price), ("stop_price", stop.price)),
         )
-    worst = max(mark, price)
+    worst = instrument.unit_value(max(mark, price))
     committed = book.committed(signal.instrument)
     assumed = assumed_slippage(house.execution, instrument.price_increment, price)
     slippage = book.costs.expected(signal.instrument, assumed)
-    loss = loss_of_one(abs(price - stop.price), price, slippage, instrument.fees)
+    unit, distance = instrument.unit_value(price), instrument.unit_value(abs(price - stop.price))
+    loss = loss_of_one(distance, unit, slippage, instrument.fees)
     rooms = _rooms(entry, worst, committed, loss)
     sized_by, room = min(rooms, key=_room)
     quantity = floor_to(room, instrument.quantity_increment)
     context = _context(entry, committed, stop, loss, rooms)
     if quantity <= 0:
         return Denial(_code(sized_by, committed), (*context, ("sized_by", sized_by.value)))
-    value, least = notional(mark, quantity), house.risk.min_order_value
+    value, least = instrument.value(mark, quantity), house.risk.min_order_value
     if value < least:
         numbers = (("order_value", value), ("limit", least), ("sized_by", sized_by.value))
         return Denial(DenialCode.MIN_ORDER_VALUE, (*context, *numbers))

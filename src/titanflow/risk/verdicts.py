@@ -34,7 +34,7 @@ class Entry(NamedTuple):
     decision_price: Price
     """The last price when it was decided."""
     worst_price: Price
-    """What a unit counts for in the limits: the last price or the order's own, whichever is higher."""
+    """What a unit counts for in the limits, in account money, by the last price or the order's own if higher."""
     stop_price: Price
     context: Context
     sized_by: SizedBy

@@ -24,6 +24,7 @@ from titanflow.domain.types import CostModelName, ExecutionMode, GateMode, Resum
 from titanflow.errors import SessionStateError
 from titanflow.gateway.feed import Feed
 from titanflow.gateway.lifecycle import MIRRORING, OPENING
+from titanflow.gateway.money import in_account_money
 from titanflow.runtime.ledgers import EventLedger, new_ledger
 from titanflow.runtime.roster import Roster
 from titanflow.settings import ExecutionSection, Settings
@@ -48,7 +49,9 @@ def opening_event(settings: Settings, feed: Feed, roster: Roster, session: str, 
         identity=session,
         seed=settings.seed,
         settings=session_settings(settings),
-        instruments=feed.instruments,
+        instruments=in_account_money(
+            feed.instruments, settings.currency, {name: fixed(rate) for name, rate in settings.fx.items()}
+        ),
         calendars=feed.calendars,
         contenders=roster.contenders,
         feed=feed.provider.feed(),
@@ -125,6 +128,7 @@ def session_settings(settings: Settings) -> SessionSettings:
     """What decisions depend on, in fixed point, as it is recorded."""
     return SessionSettings(
         starting_cash=fixed(settings.starting_cash),
+        currency=settings.currency,
         risk=_risk(settings),
         execution=_execution(settings.execution, allow_short=settings.risk.allow_short),
         leaderboard=LeaderboardSettings(

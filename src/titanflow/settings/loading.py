@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from titanflow.errors import SettingsError
 from titanflow.settings.model import Settings
-from titanflow.settings.names import OPTIONS, allowed_values, field_of, setting_names
+from titanflow.settings.names import FX, TABLES, allowed_values, field_of, setting_names
 from titanflow.settings.sources import Given, environment, from_assignments, from_environment, from_toml, is_known
 
 DEFAULT = "default"
@@ -130,6 +130,10 @@ def _explained(item: ErrorDetails, given: Given) -> str:
     name = next((found for n in range(len(parts), 0, -1) if (found := ".".join(parts[:n])) in names), "")
     if not name:
         return str(item["msg"]).removeprefix("Value error, ")
-    value, source = given.get(name, (item["input"], DEFAULT))
-    expected = f"{OPTIONS}.NAME=VALUE" if name == OPTIONS else allowed_values(name)
+    value, source = given.get(name) or given.get(".".join(parts[:2])) or (item["input"], DEFAULT)
+    if name == FX and len(parts) > 1:
+        name, allowed = f"{FX}.{parts[1]}", f"a currency of three to five letters and {allowed_values(FX)}"
+    else:
+        allowed = f"{name}.NAME=VALUE" if name in TABLES else allowed_values(name)
+    expected = allowed
     return f"{name} = {shown(value)!r} (from {source}): expected {expected}"

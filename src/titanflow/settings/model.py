@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import platformdirs
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Fraction = Annotated[Decimal, Field(ge=0, le=1)]
 Multiple = Annotated[Decimal, Field(gt=0, le=100)]
+Rate = Annotated[Decimal, Field(gt=0, le=1_000_000)]
+Currency = Annotated[str, StringConstraints(to_upper=True, pattern=r"^[A-Za-z]{3,5}$")]
 Dollars = Annotated[Decimal, Field(gt=0, le=1_000_000_000)]
 NoDebt = Annotated[Decimal, Field(ge=0, le=1_000_000_000)]
 
@@ -222,6 +224,10 @@ class Settings(Section):
     audit_log_path: FilePath | None = Field(None, description="JSONL file that receives every audit record")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(7, description="seed of everything random")
     starting_cash: Dollars = Field(Decimal(100_000), description="opening cash of each contender")
+    currency: Currency = Field("USD", description="of all accounts, and of all limits in money")
+    fx: dict[Currency, Rate] = Field(
+        default_factory=dict, description="account money for one unit of another currency: fx.EUR = 1.08"
+    )
     contenders: FilePath | None = Field(None, description="TOML file with the contenders; unset: the shipped ones")
     max_contenders: Annotated[int, Field(ge=1, le=1000)] = Field(10, description="most contenders of a session")
     feed: FeedSection = FeedSection()

@@ -12,7 +12,10 @@ from pydantic.fields import FieldInfo
 from titanflow.settings.model import DatabaseUrl, RedisUrl, Section, Settings
 
 OPTIONS = "feed.options"
-"""The one setting that is a table: the provider's own options, whose names only the provider knows."""
+"""The provider's own options: a table whose names only the provider knows."""
+FX = "fx"
+"""Rates of currencies: the other setting that is a table."""
+TABLES = (OPTIONS, FX)
 
 _TEXTS = {RedisUrl: "redis://…, rediss://… or unix://…", DatabaseUrl: "postgresql://user@host:port/name"}
 _LOW = {"ge": "from", "gt": "above"}
@@ -65,7 +68,11 @@ def _words(annotation: Any, bounds: list[Any]) -> str:
         return f"a {'whole ' if annotation is int else ''}number {_range(bounds)}".rstrip()
     if annotation is datetime:
         return "a moment such as 2019-02-11T14:30:00Z"
-    return "a path" if annotation is Path else "a table of options" if get_origin(annotation) is dict else "a text"
+    if get_origin(annotation) is dict:
+        return "a table of options" if get_args(annotation)[1] is Any else _words(get_args(annotation)[1], []) + " each"
+    if annotation is Path:
+        return "a path"
+    return "three to five letters" if any("pattern" in str(bound) for bound in bounds) else "a text"
 
 
 def _range(bounds: list[Any]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from titanflow.errors import SettingsError
-from titanflow.settings.names import OPTIONS, setting_names
+from titanflow.settings.names import OPTIONS, TABLES, setting_names
 
 PREFIX = "TITANFLOW_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
@@ -102,7 +102,8 @@ def from_assignments(assignments: Sequence[str]) -> Given:
 
 def is_known(name: str) -> bool:
     """Whether a setting, or an option of a provider, may have this name."""
-    return name in setting_names() or (name.startswith(f"{OPTIONS}.") and name.count(".") == 2)
+    table, _, entry = name.rpartition(".")
+    return name in setting_names() or (table in TABLES and entry != "")
 
 
 def _postgres_url(env: Mapping[str, str]) -> str:

@@ -167,9 +167,11 @@ RATIOS = st.tuples(st.integers(1, 50), st.integers(1, 50)).filter(lambda pair: p
 class Company(RuleBasedStateMachine):
     """Any run of fills, splits and dividends, beside exact fractions."""
 
+    factor = SCALE
+
     def __init__(self) -> None:
         super().__init__()
-        self.book = Portfolio(CASH)
+        self.book = Portfolio(CASH, {AAPL.id: self.factor})
         self.owed = 0
         self.n = 0
 
@@ -191,7 +193,9 @@ class Company(RuleBasedStateMachine):
         rest = abs(exact) - abs(after)
         assert 0 <= rest < SCALE
         assert after % SCALE == 0 or held == 0
-        assert abs(abs(self.book.cash - cash) - rest * Fraction(price * old, new) / SCALE) <= Fraction(1, 2)
+        assert abs(abs(self.book.cash - cash) - rest * Fraction(price * old, new) * self.factor / SCALE**2) <= Fraction(
+            1, 2
+        )
         left = self.book.positions[AAPL.id].cost if after else 0
         assert left - entry.cost == cost, "the cost of all is unchanged to the last unit"
         if not rest:
@@ -208,7 +212,7 @@ class Company(RuleBasedStateMachine):
                 self.book, CorporateActionApplied(self.n, AAPL.id, kind, 0, 0, amount, 0, self.n, 0), AAPL
             )
             assert entry.balanced
-        due = self.book.quantity(AAPL.id) * amount
+        due = Fraction(self.book.quantity(AAPL.id) * amount * self.factor, SCALE)
         if paid:
             assert abs(self.book.cash - cash - Fraction(due, SCALE)) <= Fraction(1, 2)
         else:
@@ -225,6 +229,16 @@ class Company(RuleBasedStateMachine):
 
 Company.TestCase.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
 test_books_balance_to_the_last_unit_through_splits_and_dividends = Company.TestCase
+
+
+class Abroad(Company):
+    """The same of a share that is quoted in euros, ten to a contract."""
+
+    factor = fixed("10.835")
+
+
+Abroad.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+test_books_in_another_currency_balance_to_the_last_unit_too = Abroad.TestCase
 
 
 @settings(max_examples=200, deadline=None)
