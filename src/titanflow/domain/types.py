@@ -4,6 +4,7 @@ One scale for everything that is counted: 1e-9. A price of 1.00 dollar is 1_000_
 a ratio of 3 % is 30_000_000. Floats appear only in statistics (confidence, features, Sharpe), never in money.
 """
 
+import re
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from enum import StrEnum
 from typing import NewType
@@ -320,13 +321,25 @@ _MEANINGS: dict[DenialCode, str] = {
 }
 
 
+_PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,9})?", re.ASCII | re.IGNORECASE)
+"""Digits of ASCII alone, and nothing between them: Python would also read `1_70` and full-width digits."""
+
+
+def plain_decimal(text: str) -> Decimal | None:
+    """The number that the text is; None for what is no number, infinite or NaN."""
+    return Decimal(text) if _PLAIN_NUMBER.fullmatch(text.strip()) else None
+
+
 def fixed(text: str | int | Decimal) -> int:
     """Turn a decimal number into 1e-9 units, exactly where it has at most nine decimals, else rounded half to even.
 
     Raises ValueError for anything that is not a finite number within the range of a signed 64-bit integer.
     """
+    number = plain_decimal(text) if isinstance(text, str) else Decimal(text)
+    if number is None or number.is_nan():
+        raise ValueError(f"{text!r} is not a number")
     try:
-        units = (Decimal(text) * SCALE).to_integral_value(rounding=ROUND_HALF_EVEN)
+        units = (number * SCALE).to_integral_value(rounding=ROUND_HALF_EVEN)
     except InvalidOperation as error:
         raise ValueError(f"{text!r} is not a number") from error
     if not units.is_finite() or abs(units) > MAX_UNITS:

@@ -15,9 +15,9 @@ from titanflow.domain.events import (
     TickReceived,
 )
 from titanflow.domain.instruments import Instrument, TradingCalendar
-from titanflow.domain.types import MAX_UNITS, NANOS_PER_SECOND, SCALE, InstrumentId, Nanos
+from titanflow.domain.types import MAX_UNITS, NANOS_PER_SECOND, SCALE, InstrumentId, Nanos, plain_decimal
 from titanflow.gateway.bad_ticks import BadTick, BadTickReason
-from titanflow.gateway.numbers import finite, units_or_text
+from titanflow.gateway.numbers import units_or_text
 from titanflow.gateway.providers.base import RawBar, RawBarPoint, RawQuote, RawRow, RawTick
 from titanflow.gateway.stored_rows import Fault, payload_of, row_of, text_of
 from titanflow.gateway.time_gate import TimeGate
@@ -215,7 +215,7 @@ _QUANTITIES = ("size", "volume")
 def fault_of_number(field: str, value: int | str, *, zero_allowed: bool = False) -> Fault | None:
     """What is wrong with a price or a size: units of 1e-9, or the text where it could not be read as such."""
     if isinstance(value, str):
-        number = finite(value)
+        number = plain_decimal(value)
         if number is not None and abs(number) * SCALE > MAX_UNITS:
             return BadTickReason.TOO_LARGE, f"{field} is {value}, beyond ±{text_of(MAX_UNITS)}"
         if number is not None:

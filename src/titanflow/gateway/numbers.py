@@ -1,10 +1,9 @@
 """Numbers of a source as 1e-9 units, exactly, or as their text: nothing is cut, and nothing rounded unasked."""
 
-import re
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,9})?", re.ASCII | re.IGNORECASE)
-"""Digits of ASCII alone, and nothing between them: Python would also read `1_70` and full-width digits."""
+from titanflow.domain.types import plain_decimal
+
 _MAX_DIGITS = 18
 """Numbers with more digits before the point stay text: turning `1e999999` into an integer would take for ever."""
 _MOST_DECIMALS = 1_000
@@ -17,7 +16,7 @@ def units_or_text(text: str, decimals: int = 9, *, rounded: bool = False) -> int
 
     `rounded` takes a more precise one too, rounded half to even.
     """
-    number = finite(text)
+    number = plain_decimal(text)
     if number == 0:
         return 0
     if number is None or number.adjusted() > _MAX_DIGITS:
@@ -27,8 +26,3 @@ def units_or_text(text: str, decimals: int = 9, *, rounded: bool = False) -> int
     units = number.scaleb(decimals, _EXACT)
     whole = units.to_integral_value(ROUND_HALF_EVEN, _EXACT)
     return int(whole) if rounded or whole == units else text
-
-
-def finite(text: str) -> Decimal | None:
-    """The number that the text is; None for what is no number, infinite or NaN."""
-    return Decimal(text) if _NUMBER.fullmatch(text.strip()) else None

@@ -34,7 +34,7 @@ from titanflow.signal.strategies.learned_model import thresholds_of
 
 DEFAULT_CONTENDERS_FILE = "default_contenders.toml"
 """Name of the file, in this package, of the contenders that run when none are given."""
-MAX_BAR_SECONDS = 86_400
+MAX_BAR_SECONDS = 7 * 86_400
 FIELDS = ("id", "name", "strategy", "model", "instruments", "bar_seconds", "parameters")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _A_MODEL = "a model's name, NAME@candidate, or at least 8 digits of its digest (`titanflow models list`)"

@@ -43,7 +43,9 @@ def test_a_decimal_number_becomes_units_rounded_half_to_even(text: str | int | D
     assert fixed(text) == units
 
 
-@pytest.mark.parametrize("text", ["", "one", "NaN", "Infinity", "-Infinity", "9000000000.000000001", "1e30"])
+@pytest.mark.parametrize(
+    "text", ["", "one", "NaN", "Infinity", "-Infinity", "9000000000.000000001", "1e30", "1_70.00", "\uff11\uff17"]
+)
 def test_what_is_not_a_finite_number_in_range_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not"):
         fixed(text)

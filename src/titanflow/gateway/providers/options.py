@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
-from titanflow.domain.types import NANOS_PER_SECOND, Nanos
+from titanflow.domain.types import NANOS_PER_SECOND, Nanos, plain_decimal
 from titanflow.errors import InputError
 
 
@@ -52,11 +52,8 @@ class Options:
     def number(self, name: str, default: Decimal | int, *, above: Decimal | int, upto: Decimal | int) -> Decimal:
         """A decimal number in (above, upto]."""
         value = self._take(name, default)
-        try:
-            number = Decimal(str(value))
-        except InvalidOperation:
-            number = Decimal("nan")
-        if not number.is_finite() or not above < number <= upto:
+        number = plain_decimal(str(value))
+        if number is None or not above < number <= upto:
             raise self._refused(name, value, f"a number above {above}, at most {upto}")
         return number
 
