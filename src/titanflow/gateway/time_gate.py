@@ -10,8 +10,8 @@ LATEST: Nanos = 7_258_118_400 * 1_000_000_000
 """2200-01-01 UTC: later is a wrong unit or a broken clock."""
 
 
-MOST_SESSIONS_MISSED = 3
-"""A gap of so many sessions at most is no broken stamp, however long it lasts."""
+MOST_SESSIONS_MISSED = 1
+"""A gap with so many whole sessions in it at most is no broken stamp, however long it lasts."""
 
 
 class TimeGate:
