@@ -3,7 +3,7 @@
 import csv
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -27,6 +27,12 @@ from titanflow.signal.strategies.base import ParameterValue
 HOUR = 3600 * 10**9
 OPENS = [(day * 86_400 + 14 * 3600 + 1800) * 10**9 for day in range(17938, 17943)]
 """Of the NYSE, from Monday 2019-02-11 to Friday, in UTC; it closes six and a half hours later."""
+JANUARY = [
+    (day * 86_400 + 14 * 3600 + 1800) * 10**9
+    for day in range(17906, 17934)
+    if day % 7 not in (2, 3) and day != 17917  # weekends, and Martin Luther King's day
+]
+"""Of the NYSE, from Thursday 2019-01-10 to Wednesday 2019-02-06."""
 DAY = 13 * HOUR // 2
 CONTENDERS = """
 [[contender]]
@@ -72,20 +78,57 @@ def hourly() -> list[Bar]:
     return bars
 
 
+def daily() -> list[Bar]:
+    """Nineteen days in a bar each."""
+    rng, cents, bars = random.Random(8), 10_000, []
+    for opens in JANUARY:
+        first = cents + rng.randint(-80, 80)
+        cents = first + rng.randint(-150, 150)
+        high, low = max(first, cents) + rng.randint(0, 60), min(first, cents) - rng.randint(0, 60)
+        bars.append(Bar(opens, tuple(each * 10**7 for each in (first, high, low, cents))))
+    return bars
+
+
+Play = Callable[[Sequence[Bar]], list[Event]]
+
+
 @pytest.fixture
-def events(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Event]:
-    """A session on hourly bars without latency, costs as they are by default."""
-    monkeypatch.setitem(STRATEGIES, "Turns", Turns)
-    tape, contenders = tmp_path / "hourly.csv", tmp_path / "turns.toml"
-    with tape.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["ts_ns", "symbol", "open", "high", "low", "close", "volume"])
-        writer.writerows(
-            [bar.at, "AAPL", *(f"{price / 10**9:.2f}" for price in bar.prices), 700_000] for bar in hourly()
-        )
-    contenders.write_text(CONTENDERS)
-    still: dict[str, Any] = {"latency_median_ms": 0, "latency_min_ms": 0, "latency_max_ms": 0}
-    return events_of(play_fused(redis_url, tmp_path, tape, contenders=contenders, execution=still))
+def play(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
+    """A session on a tape of these bars without latency, costs as they are by default."""
+
+    def played(bars: Sequence[Bar]) -> list[Event]:
+        monkeypatch.setitem(STRATEGIES, "Turns", Turns)
+        tape, contenders = tmp_path / "bars.csv", tmp_path / "turns.toml"
+        with tape.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["ts_ns", "symbol", "open", "high", "low", "close", "volume"])
+            writer.writerows(
+                [bar.at, "AAPL", *(f"{price / 10**9:.2f}" for price in bar.prices), 700_000] for bar in bars
+            )
+        contenders.write_text(CONTENDERS)
+        still: dict[str, Any] = {"latency_median_ms": 0, "latency_min_ms": 0, "latency_max_ms": 0}
+        return events_of(play_fused(redis_url, tmp_path, tape, contenders=contenders, execution=still))
+
+    return played
+
+
+@pytest.fixture
+def events(play: Play) -> list[Event]:
+    """The session on hourly bars."""
+    return play(hourly())
+
+
+def test_on_daily_bars_an_entry_fills_at_the_next_open_and_the_day_ends_flat(play: Play) -> None:
+    events, opens = play(daily()), {bar.at: bar.prices[0] for bar in daily()}
+    fills = [event for event in events if isinstance(event, OrderFilled)]
+    entries = {fill.order_id: fill for fill in reversed(fills) if fill.purpose is OrderPurpose.ENTRY}.values()
+    assert len(entries) >= 2
+    for entry in entries:
+        assert entry.reference_price == opens[entry.met_at]
+    out = [fill for fill in fills if fill.purpose is OrderPurpose.SESSION_CLOSE]
+    assert {fill.basis for fill in out} == {FillBasis.BAR_PATH}
+    assert all(JANUARY[-1] + DAY > fill.met_at and (fill.met_at - JANUARY[0]) % (24 * HOUR) < DAY for fill in out)
+    assert sum(fill.side.sign * fill.quantity for fill in fills) == 0
 
 
 def test_what_is_decided_at_a_bars_close_fills_at_the_next_open(events: list[Event]) -> None:
