@@ -16,6 +16,9 @@ from titanflow.domain.types import (
     ResumeMode,
 )
 
+SHORT_BAR_SECONDS = 300
+"""A tape's bars up to this length are missing now and then, where nobody traded."""
+
 Parameter = tuple[str, int | float | str | bool]
 """One named parameter of a strategy."""
 
@@ -85,6 +88,15 @@ class RiskSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     hold_expiry_seconds: int = 60
     """Seconds of event time after which a held order lapses."""
     allow_short: bool = False
+
+    def closing_lead(self, tape_bar_seconds: int) -> int:
+        """Seconds before the close at which positions are closed, so that the order meets a print of the tape.
+
+        Short bars of the tape: two of them at least, as the last one may be missing. Longer ones reach to the close,
+        and an order that is active before it meets the way to their last price. 0: the tape has trades.
+        """
+        tape = 2 * tape_bar_seconds if tape_bar_seconds <= SHORT_BAR_SECONDS else 0
+        return max(self.flatten_before_close_seconds, tape)
 
 
 class ExecutionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -60,8 +60,8 @@ class Executor:
 
     Each accepted order ends exactly once: filled, or cancelled with what remains of it. Closing orders never take
     more than the position holds, and end with it. Every fill of an entry gets a protective stop of its own size.
-    Entries are day orders: the venue's close ends them. What was to be closed by then and found no print is settled
-    at the closing price.
+    Entries are day orders: they end when positions begin to be closed for the day, or with the venue. What was to be
+    closed by its close and found no print is settled at the closing price.
     """
 
     name = "execution"
@@ -124,9 +124,10 @@ class Executor:
         self.calendars = {calendar.id: calendar for calendar in started.calendars}
         cash, factors = started.settings.starting_cash, factors_of(started.instruments)
         self.accounts = {contender.id: Account(cash, factors) for contender in started.contenders}
-        hours = VenueHours(self.calendars, started.settings.risk.flat_at_close)
+        risk, bars = started.settings.risk, dict(started.feed.bars)
+        leads = {name: risk.closing_lead(bars.get(name, 0)) for name in self.instruments}
+        hours = VenueHours(self.calendars, risk.flat_at_close, leads)
         closing = ClosingPrices(self.instruments, hours, self.marks, self.marked_at)
-        bars = dict(started.feed.bars)
         self.tapes.update((each, Tape(bars.get(each, 0))) for each in self.instruments)
         costs = cost_model(started.seed, settings, self.tapes, self.quotes)
         self.market = PaperMarket(started.seed, settings, self.accounts, self.marks, self.books, hours, closing, costs)

@@ -3,15 +3,21 @@
 from collections.abc import Mapping
 
 from titanflow.domain.instruments import Instrument, TradingCalendar
-from titanflow.domain.types import NANOS_PER_DAY, Nanos, OrderPurpose, OrderType
+from titanflow.domain.types import NANOS_PER_DAY, NANOS_PER_SECOND, InstrumentId, Nanos, OrderPurpose, OrderType
 from titanflow.execution.orders import BEYOND, WorkingOrder
 
 
 class VenueHours:
     """Opening hours by instrument. A venue whose calendar is not known counts as one that never closes."""
 
-    def __init__(self, calendars: Mapping[str, TradingCalendar], flat_at_close: bool) -> None:
-        """`flat_at_close`: whether exits end with the day as well."""
+    def __init__(
+        self,
+        calendars: Mapping[str, TradingCalendar],
+        flat_at_close: bool,
+        leads: Mapping[InstrumentId, int] = {},
+    ) -> None:
+        """`flat_at_close`: whether exits end with the day as well, and entries so many seconds (`leads`) before."""
+        self.leads = leads
         self.calendars = {name: calendar for name, calendar in calendars.items() if not calendar.always_open}
         self.flat_at_close = flat_at_close
 
@@ -43,6 +49,7 @@ class VenueHours:
     def end_of(self, order: WorkingOrder, at: Nanos) -> Nanos:
         """The close with which the day of an order sent at `at` ends; BEYOND for one that works on through the night.
 
+        Where positions are closed every day, what still enters ends when that begins: it would be closed at once.
         An order to be flat belongs to the session that opened last, even where that has closed meanwhile. Entries and
         closing orders at the market belong to the session under way or the next.
         """
@@ -54,6 +61,8 @@ class VenueHours:
             close = calendar.close_of_last(at) or calendar.next_close(at)
         elif self._ends_with_the_day(order):
             close = calendar.next_close(at)
+            if close is not None and self.flat_at_close and order.purpose is OrderPurpose.ENTRY:
+                close -= self.leads.get(order.instrument.id, 0) * NANOS_PER_SECOND
         return BEYOND if close is None else close
 
     def next_end(self, order: WorkingOrder) -> Nanos:

@@ -203,9 +203,10 @@ class PaperMarket:
 
         Where the session had no price, a closing order works on in the next.
         """
-        self.cancel(
-            turn, [order for order in orders if order.purpose is OrderPurpose.ENTRY], DenialCode.OUTSIDE_SESSION
-        )
+        for order in orders:
+            if order.purpose is OrderPurpose.ENTRY:
+                is_open = self.hours.opened_at(order.instrument, turn.at) is not None
+                self.cancel(turn, (order,), DenialCode.CLOSING_SOON if is_open else DenialCode.OUTSIDE_SESSION)
         for order in orders:
             if not order.working:
                 continue

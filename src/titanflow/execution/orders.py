@@ -49,7 +49,7 @@ class WorkingOrder(Struct, kw_only=True, eq=False):
     """What a unit may cost at worst: the price at which its cash is spoken for; closing orders need none."""
     active_at: Nanos = 0
     ends_at: Nanos = BEYOND
-    """The close of its venue with which its day ends: entries are cancelled then, closing orders settled."""
+    """When its day ends: of an entry, when positions begin to be closed for the day; else the close of its venue."""
     fills: int = 0
     tally: FeeTally = field(default_factory=FeeTally)
     stop_tally: FeeTally = field(default_factory=FeeTally)

@@ -8,7 +8,7 @@ from titanflow.domain.events import Event, SignalGenerated
 from titanflow.domain.types import NANOS_PER_SECOND, DenialCode, InstrumentId, Nanos, Price, Quantity, Side, floor_to
 from titanflow.risk.books import Book, House, WaitingExit
 from titanflow.risk.day_openings import NEVER
-from titanflow.risk.session_hours import closing_lead, due_close
+from titanflow.risk.session_hours import due_close
 from titanflow.risk.verdicts import Denial, Request, close_approved, denied, exit_approved
 
 
@@ -64,7 +64,7 @@ def close_for_the_day(house: House, seq: int, at: Nanos) -> list[Event]:
     orders: list[Event] = []
     for book in house.books.values():
         for instrument, position in book.portfolio.positions.items():
-            seconds = closing_lead(house.risk, house.tape_bars.get(instrument, 0))
+            seconds = house.risk.closing_lead(house.tape_bars.get(instrument, 0))
             close = due_close(house.calendar_of(instrument), position.opened_at, at, seconds)
             if close is None or book.closed_out.get(instrument) == close or book.has_market_close(instrument):
                 continue
@@ -82,7 +82,7 @@ def _next_deadline(house: House, at: Nanos) -> Nanos:
 
     What was due by `at` has been ordered, and what is entered while a venue is open is due at its next deadline.
     """
-    leads = [closing_lead(house.risk, seconds) for seconds in (0, *house.tape_bars.values())]
+    leads = [house.risk.closing_lead(seconds) for seconds in (0, *house.tape_bars.values())]
     deadline = NEVER
     for calendar in house.calendars.values():
         if not calendar.always_open:

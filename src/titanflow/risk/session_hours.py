@@ -7,19 +7,6 @@ from titanflow.domain.session_settings import RiskSettings
 from titanflow.domain.types import NANOS_PER_SECOND, DenialCode, Nanos
 from titanflow.risk.verdicts import Denial
 
-SHORT_BAR_SECONDS = 300
-"""A tape's bars up to this length are missing now and then, where nobody traded."""
-
-
-def closing_lead(settings: RiskSettings, tape_bar_seconds: int) -> int:
-    """Seconds before the close at which positions are closed, so that the order meets a print of the tape.
-
-    Short bars: two of them at least, as the last one may be missing. Longer ones reach to the close, and an order that
-    is active before it meets the way to their last price.
-    """
-    tape = 2 * tape_bar_seconds if tape_bar_seconds <= SHORT_BAR_SECONDS else 0
-    return max(settings.flatten_before_close_seconds, tape)
-
 
 def entry_denial(
     calendar: TradingCalendar | None,
@@ -55,7 +42,7 @@ def entry_denial(
 def _quiet_seconds(settings: RiskSettings, tape_bar_seconds: int) -> int:
     """Seconds before the close without entries: an entry that would be flattened at once is none."""
     if settings.flat_at_close:
-        return max(settings.no_entry_before_close_seconds, closing_lead(settings, tape_bar_seconds))
+        return max(settings.no_entry_before_close_seconds, settings.closing_lead(tape_bar_seconds))
     return settings.no_entry_before_close_seconds
 
 

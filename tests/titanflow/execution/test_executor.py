@@ -11,6 +11,7 @@ from titanflow.domain.events import (
     OrderSubmitted,
     OrderTriggered,
     RiskCommandIssued,
+    SessionStarted,
     TickReceived,
 )
 from titanflow.domain.types import (
@@ -266,8 +267,22 @@ def test_a_liquidation_after_the_end_submits_what_could_never_fill_no_more() -> 
 # --- the close and the kill switch -----------------------------------------------------------------------------------
 
 
-def test_an_entry_does_not_outlive_the_session_of_its_venue() -> None:
+def overnight() -> SessionStarted:
+    """Positions may be held through the night."""
+    first = session_started()
+    return replace(first, settings=replace(first.settings, risk=replace(first.settings.risk, flat_at_close=False)))
+
+
+def test_an_entry_ends_where_positions_begin_to_be_closed_for_the_day_as_it_would_be_closed_at_once() -> None:
     at = desk()
+    at.tick("100")
+    at.approve(BUY, "5", order_type=LIMIT, price="90")
+    assert at.clock(CLOSE - 60_001 * MILLISECOND) == []
+    assert only(at.clock(CLOSE - 60_000 * MILLISECOND), OrderCancelled).code is DenialCode.CLOSING_SOON
+
+
+def test_an_entry_does_not_outlive_the_session_of_its_venue() -> None:
+    at = Desk(overnight())
     at.hold("10", "100", stop="95")
     entry = only(at.approve(BUY, "5", order_type=LIMIT, price="90"), OrderSubmitted)
     at.tick("100", instrument=BTC)
@@ -290,8 +305,9 @@ def test_entries_on_two_venues_end_each_with_its_own() -> None:
         at.tick("100", instrument=instrument)
         at.approve(BUY, "5", order_type=LIMIT, price="90", instrument=instrument.id)
     assert only(at.clock(CLOSE), OrderCancelled).instrument == AAPL.id
-    assert at.clock(CLOSE + 3_599_999 * MILLISECOND) == []
-    assert only(at.clock(CLOSE + 3_600_000 * MILLISECOND), OrderCancelled).instrument == sap.id
+    # the other venue closes an hour later, and what enters there ends a minute before
+    assert at.clock(CLOSE + 3_539_999 * MILLISECOND) == []
+    assert only(at.clock(CLOSE + 3_540_000 * MILLISECOND), OrderCancelled).instrument == sap.id
 
 
 def test_a_clock_that_jumps_over_the_night_ends_yesterdays_entries_and_not_todays() -> None:

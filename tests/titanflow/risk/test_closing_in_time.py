@@ -12,7 +12,6 @@ from support.short_session import events_of, play_fused
 from titanflow.domain.events import BarClosed, BarPointReceived, Event, Explanation, OrderApproved, OrderFilled
 from titanflow.domain.session_settings import RiskSettings
 from titanflow.domain.types import NANOS_PER_SECOND, FillBasis, OrderPurpose, Side
-from titanflow.risk.session_hours import closing_lead
 from titanflow.signal.features import MarketFeatures
 from titanflow.signal.strategies import STRATEGIES, Opinion, Strategy
 from titanflow.signal.strategies.base import ParameterValue
@@ -106,5 +105,5 @@ def test_a_closing_order_meets_the_last_print_where_the_last_bar_is_missing(seco
 
 def test_the_lead_is_two_short_bars_and_never_less_than_it_is_set() -> None:
     risk = RiskSettings()
-    assert [closing_lead(risk, bar) for bar in (0, 1, 60, 300, 301, 86_400)] == [60, 60, 120, 600, 60, 60]
-    assert closing_lead(RiskSettings(flatten_before_close_seconds=900), 300) == 900
+    assert [risk.closing_lead(bar) for bar in (0, 1, 60, 300, 301, 86_400)] == [60, 60, 120, 600, 60, 60]
+    assert RiskSettings(flatten_before_close_seconds=900).closing_lead(300) == 900
