@@ -61,8 +61,9 @@ def catch_up(session: SessionArgument = None, also: SessionToo = None, json: Jso
     """Bring tables and mirror to the ledger's end, after a session that had to leave them behind."""
     from titanflow.errors import SessionStateError
     from titanflow.gateway.lifecycle import is_mirrored
-    from titanflow.runtime.reading import catch_up_mirror, catch_up_tables
-    from titanflow.runtime.runs import running_sessions
+    from titanflow.runtime.incidents import Incidents
+    from titanflow.runtime.reading import SERVICE_OF, catch_up_mirror, catch_up_tables
+    from titanflow.runtime.runs import run_directory, running_sessions
 
     place = arrive()
     ledger = place.ledger(one_session(session, also))
@@ -72,6 +73,9 @@ def catch_up(session: SessionArgument = None, also: SessionToo = None, json: Jso
         done = [catch_up_tables(place.database_url, ledger)]
         if is_mirrored(ledger):
             done.append(catch_up_mirror(place.client, ledger, _audit_file(place, ledger.session)))
+    if run_directory(place.settings.home, ledger.session).is_dir():
+        for one in done:
+            Incidents(place.settings.home, ledger.session).add(SERVICE_OF[one.name], "caught up", "")
     if json:
         print_json({"session_id": ledger.session, "events": ledger.last_seq(), **dict(done)})
     else:

@@ -20,6 +20,7 @@ READERS = ("projector", "mirror")
 """The services of the read side."""
 FILLS = {"projector": "tables", "mirror": "mirror"}
 """Service -> what it brings up to date."""
+SERVICE_OF = {name: service for service, name in FILLS.items()}
 EYES_PATIENCE_S = 1.0
 """How long somebody who only looks waits for the ledger's server: it must not keep a supervisor from its work."""
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from titanflow.runtime.reading import FILLS, READERS
+from titanflow.runtime.reading import READERS
 from titanflow.runtime.supervisor import Health, Service
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ def _of(service: Service) -> list[str]:
         lines.append(f"{service.name} is recovering, {said.recovering:,} of {said.of:,}")
     reason = said.trouble or (service.reason if service.health is Health.WAITING else "")
     if reason and service.name in READERS:
-        lines.append(f"{FILLS[service.name]} lag, trading goes on: {reason}")
+        lags = "tables lag" if service.name == "projector" else f"{service.name} lags"
+        lines.append(f"{lags}, trading goes on: {reason}")
     elif reason:
         lines.append(f"{service.name} is started again: {reason}")
     return lines

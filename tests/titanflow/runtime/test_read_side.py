@@ -108,6 +108,7 @@ def test_tables_that_cannot_be_written_lag_and_a_resume_brings_them_up(
     again.run(lambda: None)
     assert again.behind == {}
     assert_whole(again, database)
+    assert what_befell(again, "projector")[-1] == "caught up"
     with pytest.raises(SessionStateError, match="has ended"):
         SessionRun.resume(run.settings, redis_url, database, run.session)
 
