@@ -282,7 +282,11 @@ class SessionRun:
             return
         for name in READERS:
             service = self.supervisor.services.get(name)
-            if service is None or (service.health is Health.DONE and service.exit_code == 0):
+            if service is None:
+                continue
+            if service.health is Health.DONE and service.exit_code == 0:
+                if not self._trading:
+                    self.incidents.add(name, "caught up", "")
                 continue
             mirrored = self.ledger.checkpoint(name) if name == "mirror" else 0
             said = told(self.supervisor.heartbeat_path(name)).seq
