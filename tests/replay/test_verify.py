@@ -18,11 +18,11 @@ from titanflow.deciders import new_deciders, owners
 from titanflow.domain.events import (
     AnyEvent,
     BarClosed,
+    BarPointReceived,
     Event,
     LeaderboardPublished,
     OrderFilled,
     OrderSubmitted,
-    TickReceived,
 )
 from titanflow.domain.types import ExecutionMode
 from titanflow.errors import InputError
@@ -113,9 +113,9 @@ def test_a_decision_dropped_at_the_very_end_is_found_though_nothing_follows(hist
 
 
 def test_another_price_from_outside_is_found_at_the_first_decision_on_it(history: History, write: Write) -> None:
-    at = index_of(history, TickReceived, 30)
+    at = index_of(history, BarPointReceived, 30)
     tick = history[at]
-    assert isinstance(tick, TickReceived)
+    assert isinstance(tick, BarPointReceived)
     forged = replace(tick, price=tick.price * 2)
     found = verify(write([*history[:at], forged, *history[at + 1 :]]), CODEC).divergence
     assert found is not None
