@@ -26,7 +26,7 @@ NOWHERE = {"TITANFLOW_REDIS_URL": "redis://127.0.0.1:1", "TITANFLOW_DATABASE_URL
 BY_OPTION = ("portfolio", "projections verify", "projections rebuild", "dead-letters retry")
 BY_ARGUMENT = (
     "status", "leaderboard", "replay", "replay --rebuild", "ledger tail", "ledger digest", "ledger check",
-    "dead-letters list",
+    "dead-letters list", "projections catch-up",
 )  # fmt: skip
 NAMED = (*BY_ARGUMENT, "sessions delete", "ledger repair")
 OPERATORS = ("approve x", "deny x", "kill", "resume", "liquidate", "use-parent sma-slow")
