@@ -49,7 +49,7 @@ def tables_position(database: str, session: str) -> int:
     from projections.database import connect, unreachable
 
     if not database:
-        raise ServerError("Postgres cannot be started")
+        raise ServerError("no Postgres runs here")
     try:
         with connect(database) as connection:
             return Checkpoint(session).read(connection).seq

@@ -4,13 +4,19 @@ import json
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from eventstore.errors import FencedError
 from projections.migrate import migrate
 from support.short_session import settings_of
 from support.waiting import PATIENCE_S
+from titanflow.cli.service import _say_why
 from titanflow.embedded.servers import start_all
+from titanflow.runtime.incidents import Incidents
+from titanflow.runtime.runs import run_directory
 from titanflow.runtime.session_run import SessionRun
 
 from .conftest import CommandLine
@@ -72,3 +78,12 @@ def test_a_service_that_does_not_exist_is_refused_with_those_that_do(cli: Comman
     assert done.returncode == 2
     assert "astrologer" in done.stderr
     assert "projector" in done.stderr
+
+
+def test_a_service_that_is_fenced_leaves_the_reason_in_the_log_of_its_session(tmp_path: Path) -> None:
+    run_directory(tmp_path, "s").mkdir(parents=True)
+    place: Any = SimpleNamespace(settings=SimpleNamespace(home=tmp_path))
+    _say_why(place, "s", "mirror", None, FencedError("mirror", 1, 2))
+    (incident,) = Incidents(tmp_path, "s").all()
+    assert (incident.service, incident.what) == ("mirror", "fenced")
+    assert "another writer moved it" in incident.reason

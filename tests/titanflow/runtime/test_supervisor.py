@@ -239,6 +239,22 @@ def test_kills_and_hangs_are_told_apart(supervise: Supervise, clock: Clock) -> N
     assert told[1][:2] == ("waits", "hung")
 
 
+def test_a_service_that_hangs_at_the_same_event_is_given_up_however_long_each_try_lived(
+    supervise: Supervise, clock: Clock
+) -> None:
+    watched = supervise("waits", limit=1)
+    watched.start()
+    service = watched.services["waits"]
+    for tries in (1, 2):
+        watched_until(watched, lambda tries=tries: watched.log_path("waits").read_text().count("waits") == tries)
+        os.kill(pid_of(watched, "waits"), signal.SIGSTOP)
+        clock.now = max(clock.now, time.monotonic()) + YEAR_S
+        watched_until(watched, lambda tries=tries: service.total_restarts == tries)
+        clock.now += LONGEST_BACKOFF_S
+    assert watched.failed == [service]
+    assert "no sign of life" in service.reason
+
+
 def test_a_killed_service_is_started_again_as_another_process(supervise: Supervise) -> None:
     watched = supervise("waits", limit=3)
     watched.start()
