@@ -3,6 +3,7 @@
 import json
 from decimal import Decimal
 
+import msgspec
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
@@ -21,7 +22,7 @@ from titanflow.cli.output import (
     small_dollars,
     table,
 )
-from titanflow.cli.standings import record_of, standings_table
+from titanflow.cli.standings import absence_notes, record_of, standings_table
 from titanflow.domain.events import Standing
 from titanflow.domain.types import SCALE, TradingStatus
 
@@ -59,6 +60,34 @@ def test_a_wide_leaderboard_has_every_column() -> None:
     assert header.split("  ")[0] == "#"
     assert all(word in header for word in ("model", "win rate", "Sortino", "Calmar", "exposure", "turnover"))
     assert all(cell in line for cell in ("Reversion", "49%", "-1.00%", "12.50%", "300.00%", "manual approval"))
+
+
+def test_a_sharpe_ratio_stands_beside_its_interval_and_a_win_rate_of_few_trips_is_a_dash() -> None:
+    proven = msgspec.structs.replace(
+        standing("rsi"), sharpe=0.684, sharpe_low=-0.59, sharpe_high=1.958, sessions=600, returns=600
+    )
+    few = msgspec.structs.replace(standing("sma"), trades=9, wins=9, sharpe=None, sessions=2, returns=2)
+    lines = printed(standings_table([record_of(proven), record_of(few)], {}, 400), 400)
+    assert "Sharpe ±95%" in lines[1]
+    assert "0.68 ±1.3" in lines[2]
+    assert "49%" in lines[2]
+    assert "100%" not in lines[3]
+
+
+def test_a_dash_is_explained_once_for_all_whom_it_concerns() -> None:
+    rows = [
+        msgspec.structs.replace(standing(name), sharpe=None, calmar=None, sessions=2, returns=2, trades=trades)
+        for name, trades in (("a", 20), ("b", 20), ("c", 4))
+    ]
+    records = [record_of(row) for row in rows]
+    assert absence_notes(records) == [
+        "– Sharpe, Sortino, Calmar of all: Fewer than three trading days, or returns, lie behind it.",
+        "– win rate of c: Fewer than ten round trips lie behind it.",
+    ]
+    assert records[2]["absent"] == {
+        "sharpe": "NEEDS_3_SESSIONS", "sortino": "NEEDS_3_SESSIONS", "calmar": "NEEDS_3_SESSIONS",
+        "win_rate": "NEEDS_10_TRIPS",
+    }  # fmt: skip
 
 
 def test_a_table_gives_up_the_columns_that_can_be_spared_most_first() -> None:
