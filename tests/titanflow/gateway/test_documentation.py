@@ -42,7 +42,7 @@ def test_the_provider_of_the_page_feeds_a_session(catalogue: Catalogue) -> None:
 
 
 def test_the_catalogue_file_of_the_page_is_read(tmp_path: Path) -> None:
-    (text,) = blocks("toml")
+    text, *_ = blocks("toml")
     own = tmp_path / "own.toml"
     own.write_text(text)
     assert load_catalogue(own).instrument("SAP.XETR").currency == "EUR"
