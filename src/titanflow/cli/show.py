@@ -8,7 +8,21 @@ from titanflow.cli.output import moment
 from titanflow.cli.units import EVENT_FIELDS, context_numbers
 from titanflow.domain.events import Event
 
-_NONE_WHERE_ZERO = {"order_price", "stop_price", "atr", "signal", "met_at", "reference_price", "until"}
+_NONE_WHERE_ZERO = frozenset(
+    [
+        "order_price",
+        "stop_price",
+        "atr",
+        "signal",
+        "met_at",
+        "reference_price",
+        "until",
+        "new",
+        "old",
+        "amount",
+        "pay_at",
+    ]
+)
 _NAME_WIDTH = 18
 
 

@@ -40,15 +40,15 @@ def _by(unit: Unit, names: str) -> dict[str, Unit]:
 
 EVENT_FIELDS: Mapping[str, Unit] = {
     **_by(Unit.PRICE, "price open high low close bid ask order_price stop_price decision_price atr slippage"),
-    **_by(Unit.PRICE, "reference_price from_price"),
+    **_by(Unit.PRICE, "reference_price from_price last_price"),
     **_by(Unit.FEE, "fee amount"),
     **_by(Unit.MONEY, "realized_pnl equity opening_equity peak_equity total_equity"),
     **_by(Unit.QUANTITY, "quantity size volume remaining"),
     **_by(Unit.RATIO, "drawdown max_drawdown"),
-    **_by(Unit.MOMENT, "at opened_at active_at expires_at since met_at from_at until"),
+    **_by(Unit.MOMENT, "at opened_at active_at expires_at since met_at from_at until ex_at pay_at"),
     **_by(Unit.DURATION, "silent_nanos"),
     **_by(Unit.STATISTIC, "confidence value threshold rolling_sharpe rolling_accuracy sharpe sortino"),
-    **_by(Unit.PLAIN, "cause signal rows round_trips consecutive_losses"),
+    **_by(Unit.PLAIN, "cause signal rows round_trips consecutive_losses new old"),
 }
 """Fields of events; all others are what they say."""
 
