@@ -12,6 +12,7 @@ from projections.database import connect as connect_tables
 from support.waiting import wait_until
 from titanflow.embedded.postgres import postgres_server
 from titanflow.embedded.redis import redis_server
+from titanflow.gateway.samples import sample_tape
 from titanflow.models.deposit import model_key
 from titanflow.runtime.ledgers import connect, open_ledger
 
@@ -80,10 +81,11 @@ def test_what_is_lost_is_left_out_and_the_rest_is_closed_and_proven(
 
 
 def test_a_session_that_was_cut_off_and_visited_is_saved_and_resumed(
-    cli: CommandLine, client: redis.Redis, tape: Path, session_id: str
+    cli: CommandLine, client: redis.Redis, session_id: str
 ) -> None:
-    """A last id beyond every seq: no entry shows it, and nothing can be appended."""
-    command = cli.command("live", "--tape", tape, "--speed", "600", "--session", session_id, "--topology", "fused")
+    """A last id beyond every seq: no entry shows it, and nothing can be appended. Of four days, which nobody awaits."""
+    tape = sample_tape("us_equity_minute_2019-02")
+    command = cli.command("live", "--tape", tape, "--speed", "200", "--session", session_id, "--topology", "fused")
     with subprocess.Popen(command, env=cli.environment(), stderr=subprocess.PIPE) as live:
         counter = f"titanflow:{{{session_id}}}:seq"
         wait_until(lambda: int(client.get(counter) or 0) > 100, message="a session under way")  # type: ignore[arg-type]
@@ -97,7 +99,7 @@ def test_a_session_that_was_cut_off_and_visited_is_saved_and_resumed(
     assert f"its last id is {BEYOND}" in blocked.stdout
     saved = cli.json("ledger", "repair", session_id, "--as", "goes-on")
     assert (saved["left_out"], saved["resumable"]) == (0, True)
-    done = cli.json("live", "--resume", "goes-on")
+    done = cli.json("live", "--resume", "goes-on", "--duration", 1)
     assert done["replay"]["identical"] is True
 
 
