@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from eventstore.codec import Codec
 from eventstore.ledger import Ledger
 from replay.verify import Divergence, verify
-from support.short_session import write_session
+from support.short_session import events_of, play_fused, write_session
 from titanflow.deciders import new_deciders, owners
 from titanflow.domain.events import (
     AnyEvent,
@@ -43,8 +44,13 @@ def test_an_untouched_session_is_identical_and_has_the_ledgers_digest(played: Ev
     assert verdict.digest == played.digest()
 
 
-def test_every_kind_of_decision_of_the_paper_market_was_compared(history: History) -> None:
-    made = {type(event).__name__ for event in history}
+def test_every_kind_of_decision_of_the_paper_market_was_compared(
+    history: History, redis_url: str, tmp_path: Path, tape: Path
+) -> None:
+    """In two sessions: whom the second halts cannot have orders on hold."""
+    halted = play_fused(redis_url, tmp_path, tape, risk={"max_consecutive_losses": 2})
+    assert verify(halted, CODEC).identical
+    made = {type(event).__name__ for event in (*history, *events_of(halted))}
     assert made >= {"SignalGenerated", "OrderApproved", "OrderDenied", "OrderHeld", "OrderFilled", "KillSwitchTripped"}
 
 
