@@ -64,7 +64,7 @@ CONTEXT_NUMBERS: Mapping[str, Unit] = {
         Unit.PLAIN, "scope trigger instrument kind purpose held orders signal operator reason field order_id contender"
     ),
     **_by(Unit.PLAIN, "calendar limit sized_by"),
-    **_by(Unit.PRICE, "half_spread base impact noise rounding limited spread"),
+    **_by(Unit.PRICE, "half_spread base impact noise rounding limited in_fee spread"),
     **_by(Unit.RATIO, "bar_volatility"),
     **_by(Unit.QUANTITY, "order_quantity"),
     **_by(Unit.ROOM, "bar_volume"),
@@ -73,7 +73,7 @@ CONTEXT_NUMBERS: Mapping[str, Unit] = {
 """Numbers behind a verdict or a fill's price, by name."""
 
 COSTS: Mapping[str, Unit] = {
-    **_by(Unit.PRICE, "base half_spread impact noise rounding limited spread"),
+    **_by(Unit.PRICE, "base half_spread impact noise rounding limited in_fee spread"),
     **_by(Unit.QUANTITY, "bar_volume order_quantity"),
     **_by(Unit.RATIO, "bar_volatility"),
     **_by(Unit.PLAIN, "bars spread_from"),

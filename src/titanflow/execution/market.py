@@ -31,7 +31,7 @@ from titanflow.execution.orders import BEYOND, Book, WorkingOrder
 from titanflow.execution.simulation.costs import CostModel
 from titanflow.execution.simulation.fees import commission, count
 from titanflow.execution.simulation.latency import LatencyModel
-from titanflow.execution.simulation.matching import Meeting, executable_size, fill_price, reached
+from titanflow.execution.simulation.matching import Meeting, cost_beside, executable_size, fill_price, reached
 from titanflow.execution.simulation.path import meeting
 from titanflow.execution.turn import Trade, Turn
 
@@ -168,14 +168,15 @@ class PaperMarket:
         quantity = min(self._wanted(order), offered - before)
         if quantity <= 0:
             return []
-        price, costs = fill_price(order, met, where, quantity, self.costs)
-        fee = commission(order, price, quantity)
+        priced = fill_price(order, met, where, quantity, self.costs)
+        price, beside = priced.price, cost_beside(order.instrument, priced, quantity)
+        fee = commission(order, price, quantity) + beside
         if not self._affordable(order, order.instrument.value(price, quantity) + fee):
             self.cancel(turn, (order,), DenialCode.BUYING_POWER)
             return []
         taken[order.contender] = before + quantity
         basis = FillBasis.TRADE if isinstance(met, TickReceived) else FillBasis.BAR_PATH
-        return self._fill(turn, order, Trade(quantity, price, fee, where.at, where.price, basis, costs))
+        return self._fill(turn, order, Trade(quantity, price, fee, where.at, where.price, basis, priced.costs, beside))
 
     def _wanted(self, order: WorkingOrder) -> Quantity:
         if not order.closing:
@@ -233,7 +234,7 @@ class PaperMarket:
         entry, _ = portfolio.apply(turn.at, order.instrument.id, order.side, quantity, price, fee)
         order.remaining -= quantity
         order.fills += 1
-        count(order, price, quantity, fee)
+        count(order, price, quantity, fee - trade.beside)
         turn.filled(order, trade, entry.realized)
         self.borrowing.watch(turn.at, order.contender, order.instrument)
         if not order.remaining:

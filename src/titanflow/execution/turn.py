@@ -44,6 +44,8 @@ class Trade(NamedTuple):
     """The market's price before costs."""
     basis: FillBasis
     costs: Context = ()
+    beside: Money = 0
+    """Part of the fee that is no commission: costs which the price could not show."""
 
 
 class Turn:

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from support.desk import AAPL, BTC, START, Desk, only, session_started
-from support.minute_bars import MINUTE, bars_of, points_of, sample_trades
+from support.minute_bars import MINUTE, MinuteBar, bars_of, points_of, sample_trades
 from titanflow.domain.events import Event, OrderFilled, QuoteReceived
+from titanflow.domain.instruments import FeeSchedule
 from titanflow.domain.session_settings import ExecutionSettings, FeedSpec
 from titanflow.domain.types import SCALE, CostModelName, OrderPurpose, OrderType, Side, fixed, notional
 
 BUY, SELL = Side.BUY, Side.SELL
-PARTS = ("half_spread", "impact", "noise", "rounding", "limited")
+PARTS = ("half_spread", "impact", "noise", "rounding", "limited", "in_fee")
 
 
 def spread_desk(**execution: Any) -> Desk:
@@ -197,6 +198,35 @@ def test_the_flat_model_tells_its_parts_too() -> None:
     assert fill.costs == (("base", fixed("0.05")), ("noise", 0), ("impact", fixed("0.05")), ("rounding", 0))
 
 
+def test_what_a_bars_range_keeps_out_of_the_price_is_paid_with_the_fee() -> None:
+    # A bar of one price: 20 bp of full spread on 100.00 are 10 cents a share, and none of it can show in the price.
+    paying = replace(AAPL, fees=FeeSchedule(per_unit=fixed("0.005"), minimum=fixed("1")))
+    execution = {"cost_model": CostModelName.SPREAD, "cost_noise": 0, "spread_prior": fixed("0.002")}
+    at = Desk(session_started(execution, instruments=[paying]))
+    at.tick("100")
+    at.approve(BUY, "10")
+    start = at.now // MINUTE * MINUTE + MINUTE
+    flat = MinuteBar(start, *(fixed("100"),) * 4, fixed("1000"))
+    fill = only(at.feed(points_of(flat, AAPL.id)[0]), OrderFilled)
+    assert (fill.price, costs_of(fill)["in_fee"]) == (fixed("100"), fixed("-0.1"))
+    assert fill.fee == fixed("1") + fixed("1")
+    assert parts_sum(fill) == 0
+    assert at.book().cash == fixed("98998")
+    assert at.book().conserved
+
+
+def test_what_is_paid_beside_the_price_counts_towards_no_minimum() -> None:
+    paying = replace(AAPL, fees=FeeSchedule(per_unit=fixed("0.005"), minimum=fixed("1")))
+    execution = {"cost_model": CostModelName.SPREAD, "cost_noise": 0, "spread_prior": fixed("0.002")}
+    at = Desk(session_started(execution, instruments=[paying]))
+    at.tick("100")
+    at.approve(BUY, "20")
+    start = at.now // MINUTE * MINUTE + MINUTE
+    for point in points_of(MinuteBar(start, *(fixed("100"),) * 4, fixed("40")), AAPL.id)[:2]:
+        at.feed(point)
+    assert [fill.fee for fill in at.fills] == [fixed("1") + fixed("1"), fixed("1")]
+
+
 # --- the form of the tape --------------------------------------------------------------------------------------------
 
 
@@ -219,9 +249,10 @@ def played_with_orders(events: list[Event], bars: bool, every: int, execution: d
 
 
 def paid(fills: list[OrderFilled]) -> float:
-    """What the fills paid beyond the market's prices, as a part of these."""
-    worse = sum(notional((fill.price - fill.reference_price) * fill.side.sign, fill.quantity) for fill in fills)
-    return worse / sum(notional(fill.reference_price, fill.quantity) for fill in fills)
+    """What the fills paid beyond the market's prices, in the price or beside it, as a part of these."""
+    beside = sum(notional(-costs_of(fill).get("in_fee", 0), fill.quantity) for fill in fills)
+    shown = sum(notional((fill.price - fill.reference_price) * fill.side.sign, fill.quantity) for fill in fills)
+    return (shown + beside) / sum(notional(fill.reference_price, fill.quantity) for fill in fills)
 
 
 def charged(fills: list[OrderFilled]) -> dict[str, float]:
@@ -244,5 +275,5 @@ def test_trades_and_their_minutes_cost_the_same_within_a_basis_point(coin: str) 
     both = one.keys() & other.keys()
     assert len(both) > 6
     assert [one[order] for order in sorted(both)] == pytest.approx([other[order] for order in sorted(both)], abs=1e-5)
-    assert paid(as_trades) == pytest.approx(paid(as_bars), abs=0.0001)
+    assert paid(as_trades) == pytest.approx(paid(as_bars), abs=0.00003)
     assert 0 < paid(as_trades) < 0.0003

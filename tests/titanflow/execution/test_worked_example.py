@@ -167,5 +167,5 @@ def _agrees(fill: OrderFilled, said: dict[str, str], steps: dict[str, float], op
     ):
         assert as_float(costs[recorded]) == pytest.approx(steps[step], rel=1e-4, abs=1e-8), recorded
     assert as_float(costs["noise"]) == pytest.approx(steps["noise"], abs=1e-6)
-    parts = sum(costs.get(name, 0) for name in ("half_spread", "impact", "noise", "rounding", "limited"))
+    parts = sum(costs.get(name, 0) for name in ("half_spread", "impact", "noise", "rounding", "limited", "in_fee"))
     assert fill.reference_price + parts == fill.price

@@ -7,9 +7,13 @@ which they meet it. A limit order fills at the first touch: no queue of other tr
 from typing import NamedTuple
 
 from titanflow.domain.events import BarPointReceived, Print
-from titanflow.domain.types import SCALE, Nanos, OrderType, Price, Quantity, Ratio, Side, floor_to
+from titanflow.domain.instruments import Instrument
+from titanflow.domain.types import SCALE, Money, Nanos, OrderType, Price, Quantity, Ratio, Side, floor_to
 from titanflow.execution.orders import WorkingOrder
 from titanflow.execution.simulation.costs import CostModel, Fill, Priced
+
+IN_FEE = "in_fee"
+"""The part of a fill's costs that is paid beside the price."""
 
 
 class Meeting(NamedTuple):
@@ -35,18 +39,28 @@ def fill_price(order: WorkingOrder, met: Print, where: Meeting, quantity: Quanti
     `met` is the print that fills: the trade itself, or the point in which a bar's leg ends.
     """
     price, parts = costs.priced(Fill(order, where.at, where.price, quantity, met.size))
-    within = _within(order, met, price)
-    if within != price:
-        parts = (*parts, ("limited", (within - price) * order.side.sign))
+    allowed = _within_limit(order, price)
+    within = _within_range(order, met, allowed)
+    if allowed != price:
+        parts = (*parts, ("limited", (allowed - price) * order.side.sign))
+    if within != allowed:
+        parts = (*parts, (IN_FEE, (within - allowed) * order.side.sign))
     return Priced(within, parts)
 
 
-def _within(order: WorkingOrder, met: Print, price: Price) -> Price:
-    """Never beyond an order's limit, nor outside the range of the bar that fills it."""
-    if order.side is Side.BUY:
-        if order.type is OrderType.LIMIT:
-            price = min(price, order.price)
-        return min(price, met.high) if isinstance(met, BarPointReceived) else price
-    if order.type is OrderType.LIMIT:
-        price = max(price, order.price)
-    return max(price, met.low) if isinstance(met, BarPointReceived) else price
+def cost_beside(instrument: Instrument, priced: Priced, quantity: Quantity) -> Money:
+    """What the range of a bar kept out of a fill's price: it is paid with the fee."""
+    return sum(instrument.value(-int(amount), quantity) for name, amount in priced.costs if name == IN_FEE)
+
+
+def _within_limit(order: WorkingOrder, price: Price) -> Price:
+    if order.type is not OrderType.LIMIT:
+        return price
+    return min(price, order.price) if order.side is Side.BUY else max(price, order.price)
+
+
+def _within_range(order: WorkingOrder, met: Print, price: Price) -> Price:
+    """No fill lies outside the range of the bar that fills it."""
+    if not isinstance(met, BarPointReceived):
+        return price
+    return min(price, met.high) if order.side is Side.BUY else max(price, met.low)
