@@ -36,14 +36,18 @@ def compare(session: Any, found: Differences) -> None:
 def compare_fee(
     fill: dict[str, Any], sent: dict[str, Any], paid: dict[str, list[int]], schedule: list[int], found: Differences
 ) -> None:
-    """The rates of all fills of the order so far, less what was paid; where there is a minimum it is not compared."""
+    """The rates of all fills of the order so far, less what was paid; where there is a minimum it is not compared.
+
+    Costs that the range of a bar kept out of the price are paid beside them.
+    """
     part, per_unit, minimum = schedule
     before = paid[sent["order_id"]]
     value = half_even(fill["price"] * fill["quantity"], UNIT)
     before[0] += half_even(value * part, UNIT) + half_even(per_unit * fill["quantity"], UNIT)
+    beside = half_even(-dict(fill["costs"]).get("in_fee", 0) * fill["quantity"], UNIT)
     if not minimum:
-        found.equal(f"fee of {fill['fill_id']}", fill["fee"], before[0] - before[1])
-    before[1] += fill["fee"]
+        found.equal(f"fee of {fill['fill_id']}", fill["fee"] - beside, before[0] - before[1])
+    before[1] += fill["fee"] - beside
 
 
 def compare_costs(
@@ -71,7 +75,9 @@ def compare_costs(
     exact = reference + sign * (base + costs["noise"])
     price = rounded(exact, reference, sign, increment, drawn(session.started["seed"], f"rounding|{key}"))
     found.equal(f"{where}: rounded", exact + sign * costs["rounding"], price)
-    found.equal(f"{where}: in its range", price + sign * costs.get("limited", 0), fill["price"])
+    found.equal(
+        f"{where}: in its range", price + sign * (costs.get("limited", 0) + costs.get("in_fee", 0)), fill["price"]
+    )
     cut = min(max(price, rows[here].low), rows[here].high)
     found.equal(f"{where}: price", fill["price"], cut)
 

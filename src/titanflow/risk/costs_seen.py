@@ -36,8 +36,7 @@ class CostsSeen:
         """Take in a fill that says which price of the market it rests on."""
         if fill.reference_price <= 0:
             return
-        beside = sum(int(value) for name, value in fill.costs if name == "in_fee")
-        worse = (fill.price - fill.reference_price) * fill.side.sign - beside
+        worse = (fill.price - fill.reference_price) * fill.side.sign
         seen = self._seen.setdefault(fill.instrument, deque(maxlen=REMEMBERED))
         seen.append(max(0, ratio_of(worse, fill.reference_price)))
 
