@@ -100,11 +100,19 @@ def compare_orders(session: Any, points: dict[str, list[Point]], seqs: dict[Any,
                 orders[event["order_id"]].triggers.append(event)
             case "OrderCancelled":
                 orders[event["order_id"]].ends.append(event)
+    taken = {(e["contender"], e["instrument"], e["at"]) for each in orders.values() for e in each.fills}
     for order in orders.values():
-        compare_order(order, points.get(order.sent["instrument"], []), seqs, session, found)
+        compare_order(order, points.get(order.sent["instrument"], []), seqs, taken, len(session.events), found)
 
 
-def compare_order(order: Order, points: list[Point], seqs: dict[Any, int], session: Any, found: Differences) -> None:
+def compare_order(
+    order: Order,
+    points: list[Point],
+    seqs: dict[Any, int],
+    taken: set[tuple[str, str, int]],
+    events: int,
+    found: Differences,
+) -> None:
     """One order from its submission to its end."""
     sent = order.sent
     where = f"fill of {sent['order_id']}"
@@ -118,15 +126,23 @@ def compare_order(order: Order, points: list[Point], seqs: dict[Any, int], sessi
         close = [point for point in points if point.at < fill["met_at"]][-1]
         found.equal(f"{where} at the closing price", fill["price"], close.price)
     # What ended the order on a leg (the position was closed earlier on it) ended it before that leg met it.
-    last = min([each["cause"] for each in (*order.ends, *settled)], default=len(session.events) + 1)
+    last = min([each["cause"] for each in (*order.ends, *settled)], default=events + 1)
     if any(fill["cause"] == last for fill in met):
         last += 1
-    first = first_meeting(sent, points, seqs, last, session.hours[sent["instrument"]])
-    recorded = [(fill["met_at"], fill["reference_price"]) for fill in met]
-    found.equal(f"{where}: first meeting", recorded[:1], [first] if first else [])
+    first = first_meeting(sent, points, seqs, last, offered=sent["order_type"] != "stop")
     if sent["order_type"] == "stop":
         triggers = [(each["met_at"], each["price"]) for each in order.triggers]
-        found.equal(f"{where}: trigger", triggers[:1], recorded[:1])
+        found.equal(f"{where}: trigger", triggers, [first] if first else [])
+    recorded = [(fill["met_at"], fill["reference_price"]) for fill in met]
+    if first and recorded[:1] != [first] and shared(order, first, points, taken):
+        return
+    found.equal(f"{where}: first meeting", recorded[:1], [first] if first else [])
+
+
+def shared(order: Order, first: tuple[int, int], points: list[Point], taken: set[tuple[str, str, int]]) -> bool:
+    """Whether what was offered where the order first met the market went to other orders of its contender, or was 0."""
+    leg = next(point for point in points if point.at >= first[0])
+    return leg.size == 0 or (order.sent["contender"], order.sent["instrument"], leg.at) in taken
 
 
 def first_meeting(
@@ -134,9 +150,13 @@ def first_meeting(
     points: list[Point],
     seqs: dict[Any, int],
     last: int,
-    sessions: list[tuple[int, int]] | None,
+    *,
+    offered: bool,
 ) -> tuple[int, int] | None:
-    """(time, price) at which the path first meets an order, before the event `last`; None where it never does."""
+    """(time, price) at which the path first meets an order, before the event `last`; None where it never does.
+
+    `offered`: only where there is something to take.
+    """
     own_leg = seqs.get((sent["instrument"], sent["at"]), -1) == sent["cause"]
     start = bisect_left(points, sent["at"], key=lambda point: point.at)
     for point in points[start:]:
@@ -146,7 +166,7 @@ def first_meeting(
         if seq < sent["seq"] and not (own_leg and seq == sent["cause"]):
             continue
         if met := meeting(sent, point):
-            if point.size == 0:
+            if offered and point.size == 0:
                 continue
             return met
     return None

@@ -9,6 +9,8 @@ from audit_tools import NANOS, UNIT, Differences, half_even
 
 WINDOW, FEWEST = 14, 3
 REMEMBERED = 20
+ASSUMED_IMPACT = 100_000
+"""One basis point, beside half a price increment: what one fill is assumed to cost before any is seen."""
 ROUNDING = 20
 """The average is kept in whole 1e-9 dollars, rounded at every bar: so many of them may be lost."""
 
@@ -21,6 +23,7 @@ class Risk:
         self.settings, self.execution = started["settings"]["risk"], started["settings"]["execution"]
         self.accounts = {each[0]: Account(started["settings"]["starting_cash"]) for each in started["contenders"]}
         self.fees = {each[0]: each[8] for each in started["instruments"]}
+        self.increments = {each[0]: each[4] for each in started["instruments"]}
         self.marks: dict[str, int] = {}
         self.entries: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
         """Contender -> its entries under way by id, each with what remains of it."""
@@ -53,6 +56,7 @@ class Risk:
             if not event["remaining"]:
                 del self.entries[contender][event["order_id"]]
         worse = (event["price"] - event["reference_price"]) * (1 if event["side"] == "BUY" else -1)
+        worse -= dict(event["costs"]).get("in_fee", 0)
         self.slips[contender, event["instrument"]].append(max(0, half_even(worse * UNIT, event["reference_price"])))
 
     def equity(self, contender: str) -> int:
@@ -74,7 +78,8 @@ class Risk:
     def unit_loss(self, contender: str, instrument: str, price: int, stop: int) -> int:
         """The distance to the stop, and slippage and fees of both fills."""
         seen = self.slips[contender, instrument]
-        slip = (self.execution["slippage_base"] + sum(seen)) // (len(seen) + 1)
+        assumed = half_even(self.increments[instrument] * UNIT, 2 * price) + ASSUMED_IMPACT
+        slip = (assumed + sum(seen)) // (len(seen) + 1)
         slipped = -(-price * (UNIT + slip) // UNIT) - price
         part, per_unit, _ = self.fees[instrument]
         return abs(price - stop) + 2 * (slipped - (-price * part // UNIT) + per_unit)

@@ -6,6 +6,8 @@ from titanflow.domain.events import OrderFilled
 from titanflow.domain.session_settings import ExecutionSettings
 from titanflow.domain.types import CostModelName, InstrumentId, Price, Ratio, ratio_of
 
+IN_FEE = "in_fee"
+"""The part of a fill's costs that its bar's range kept out of the price, and that is paid with the fee."""
 REMEMBERED = 20
 """Fills of an instrument over which the average is taken."""
 
@@ -36,7 +38,8 @@ class CostsSeen:
         """Take in a fill that says which price of the market it rests on."""
         if fill.reference_price <= 0:
             return
-        worse = (fill.price - fill.reference_price) * fill.side.sign
+        beside = sum(-int(amount) for name, amount in fill.costs if name == IN_FEE)
+        worse = (fill.price - fill.reference_price) * fill.side.sign + beside
         seen = self._seen.setdefault(fill.instrument, deque(maxlen=REMEMBERED))
         seen.append(max(0, ratio_of(worse, fill.reference_price)))
 
