@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from eventstore.errors import FencedError
 from eventstore.ledger import Move
+from eventstore.signs import Signs
 from replay.verify import verify
 from support.mortal_ledger import KilledError, MortalLedger
 from support.short_session import events_of, open_fused, play_fused, settings_of, write_session
@@ -91,19 +92,30 @@ def test_alone_on_the_outside_events_it_says_what_it_says_beside_the_others(
     assert bare(events_of(ledger)) == bare(whole)
 
 
+class Started(Signs):
+    """Notes that a decider has recovered."""
+
+    def __init__(self) -> None:
+        self.seqs: list[int] = []
+
+    def reached(self, seq: int) -> None:
+        self.seqs.append(seq)
+
+
 def test_a_second_instance_fences_the_first(redis_client: redis.Redis, session_id: str, outside: list[Event]) -> None:
     ledger = new_ledger(redis_client, session_id)
     feed(ledger, outside)
     overtaken: list[int] = []
+    started = Started()
 
     def overtake() -> bool:
-        if not overtaken:
+        if started.seqs and not overtaken:
             decide_until(new_ledger(redis_client, session_id), "signal", len(outside))
             overtaken.append(ledger.last_seq())
         return False
 
     with pytest.raises(FencedError, match="signal"):
-        Processor(ledger, "signal", overtake).run()
+        Processor(ledger, "signal", overtake, signs=started).run()
     assert ledger.last_seq() == overtaken[0] > len(outside)
 
 
