@@ -48,7 +48,7 @@ def halt_lines(halts: "Halts") -> Iterator[str]:
             yield f"halted       {who}: {trigger} {equity} since {to_second(halt.at)}, {_end(halt.until)}"
     for contender, begun in halts.manual.items():
         why = f"{measured(begun.metric, begun.value)} after {begun.round_trips} round trips"
-        yield f"by hand      {contender}: {why}, since {to_second(begun.at)}, until an operator resumes"
+        yield f"by hand    {contender}: {why}, since {to_second(begun.at)}, until an operator resumes"
 
 
 def halt_hints(halts: "Halts", halted: list[ContenderId]) -> Iterator[str]:

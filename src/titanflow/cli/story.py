@@ -17,6 +17,7 @@ from titanflow.cli.risk_story import SIZED_BY, WOULD_HAVE, figure, measured
 from titanflow.cli.show import event_line
 from titanflow.cli.units import context_numbers
 from titanflow.domain.events import (
+    IN_FEE,
     BarClosed,
     BarPointReceived,
     ClockAdvanced,
@@ -232,7 +233,11 @@ def _market(event: OrderSubmitted | OrderTriggered | OrderFilled | OrderCancelle
 def _met(fill: OrderFilled) -> str:
     """Which market price the fill rests on, and what trading made of it."""
     at, costs = _price(fill.reference_price), abs(fill.price - fill.reference_price)
-    paid = f"costs {_price(costs)} a share" if costs else "no costs"
+    beside = sum(-int(number) for name, number in fill.costs if name == IN_FEE)
+    parts = [f"{_price(costs)} a share"] if costs else []
+    if beside:
+        parts.append(f"{_price(beside)} a share paid with the fee, as the bar's range kept it out of the price")
+    paid = f"costs {' and '.join(parts)}" if parts else "no costs"
     match fill.basis:
         case FillBasis.CLOSING_PRICE:
             return f"{at} was the last price before the close; no print came in time to fill the order"

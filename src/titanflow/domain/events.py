@@ -46,6 +46,10 @@ Features = tuple[tuple[str, float], ...]
 """(feature name, value) or (feature name, contribution) pairs in a fixed order."""
 
 
+IN_FEE = "in_fee"
+"""Name of the part of a fill's costs that its bar's range kept out of the price, and that is paid with the fee."""
+
+
 class Event(Struct, frozen=True, array_like=True, gc=False):
     """A fact of the session. Its bytes are the same in every run that decides the same."""
 

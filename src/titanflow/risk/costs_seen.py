@@ -2,12 +2,10 @@
 
 from collections import deque
 
-from titanflow.domain.events import OrderFilled
+from titanflow.domain.events import IN_FEE, OrderFilled
 from titanflow.domain.session_settings import ExecutionSettings
 from titanflow.domain.types import CostModelName, InstrumentId, Price, Ratio, ratio_of
 
-IN_FEE = "in_fee"
-"""The part of a fill's costs that its bar's range kept out of the price, and that is paid with the fee."""
 REMEMBERED = 20
 """Fills of an instrument over which the average is taken."""
 

@@ -32,7 +32,7 @@ def test_status_names_reason_equity_and_end_of_every_halt() -> None:
         "halted       mad: daily_loss at an equity of $97,000.00 since 2019-02-11 14:30:00, until 2019-02-12 14:30:00",
         "halted       all together: max_drawdown at an equity of $180,000.00 since 2019-02-11 14:30:00, "
         "until an operator resumes",
-        "by hand      calm: its mean round trip is below -0.0400% with confidence after 60 round trips, "
+        "by hand    calm: its mean round trip is below -0.0400% with confidence after 60 round trips, "
         "since 2019-02-11 14:30:00, until an operator resumes",
     ]
 

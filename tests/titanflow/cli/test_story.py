@@ -155,6 +155,15 @@ def test_a_fill_says_on_which_price_of_the_market_it_rests(
     assert dict(details(fill))["market"] == told
 
 
+def test_a_fill_says_what_the_range_of_its_bar_put_into_the_fee() -> None:
+    beside = replace(FILLED, basis=FillBasis.BAR_PATH, met_at=AT, costs=(("in_fee", -9_900_000),))
+    kept_out = "0.0099 a share paid with the fee, as the bar's range kept it out of the price"
+    whole = replace(beside, reference_price=28_300_000_000)
+    assert dict(details(whole))["market"].endswith(f"; costs {kept_out}")
+    part = replace(beside, reference_price=28_310_000_000)
+    assert dict(details(part))["market"].endswith(f"; costs 0.01 a share and {kept_out}")
+
+
 def test_a_fill_says_what_its_price_was_made_of() -> None:
     costs = (
         ("half_spread", 5_000_000), ("impact", 8_966_280), ("noise", -1_587_124), ("rounding", -2_379_156),

@@ -6,14 +6,11 @@ which they meet it. A limit order fills at the first touch: no queue of other tr
 
 from typing import NamedTuple
 
-from titanflow.domain.events import BarPointReceived, Print
+from titanflow.domain.events import IN_FEE, BarPointReceived, Print
 from titanflow.domain.instruments import Instrument
 from titanflow.domain.types import SCALE, Money, Nanos, OrderType, Price, Quantity, Ratio, Side, floor_to
 from titanflow.execution.orders import WorkingOrder
 from titanflow.execution.simulation.costs import CostModel, Fill, Priced
-
-IN_FEE = "in_fee"
-"""The part of a fill's costs that is paid beside the price."""
 
 
 class Meeting(NamedTuple):
