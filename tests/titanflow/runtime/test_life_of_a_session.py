@@ -8,6 +8,7 @@ import redis
 from eventstore.errors import FencedError
 from eventstore.ledger import Move
 from eventstore.sessions import Sessions
+from projections.migrate import migrate
 from support.short_session import events_of, open_fused, play_fused, settings_of
 from support.waiting import wait_until
 from titanflow.deciders import DECIDERS
@@ -18,6 +19,7 @@ from titanflow.gateway.lifecycle import ENDING, has_ended
 from titanflow.runtime import session_run
 from titanflow.runtime.ledgers import EventLedger, connect, new_ledger
 from titanflow.runtime.operator_desk import command
+from titanflow.runtime.reading import catch_up_tables
 from titanflow.runtime.retry import retry_dead_letters
 from titanflow.runtime.runs import load_run, run_directory
 from titanflow.runtime.session_run import SessionRun, open_run
@@ -44,19 +46,20 @@ def test_a_name_is_taken_once(redis_url: str, tmp_path: Path, tape: Path, sessio
     assert load_run(tmp_path, session_id).seed == 1, "the run file of the first was overwritten"
 
 
-def test_killed_before_its_first_event_a_session_is_empty_and_says_so(
+def test_interrupted_before_its_first_event_a_session_leaves_no_name_and_nothing_to_resume(
     redis_url: str, tmp_path: Path, tape: Path, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(*_: object) -> None:
+    def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(session_run, "save_run", killed)
-    with pytest.raises(KeyboardInterrupt):
-        open_fused(redis_url, tmp_path, tape, session_id)
-    client = connect(redis_url)
-    assert describe(new_ledger(client, session_id), 0).state == "empty"
-    with pytest.raises(SessionStateError, match="never opened"):
+    with monkeypatch.context() as patched:
+        patched.setattr(session_run, "save_run", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            open_fused(redis_url, tmp_path, tape, session_id)
+    assert describe(new_ledger(connect(redis_url), session_id), 0).state == "empty"
+    with pytest.raises(SessionNotFoundError):
         resume(tmp_path, tape, redis_url, session_id)
+    assert open_fused(redis_url, tmp_path, tape, session_id).ledger.session == session_id
 
 
 def test_a_session_without_its_run_file_cannot_be_resumed_and_says_which_is_missing(
@@ -87,16 +90,21 @@ def test_a_session_is_resumed_with_its_own_settings_on_the_servers_of_today(
     assert run.settings.redis_url == redis_url
 
 
-def test_a_complete_session_is_not_resumed(redis_url: str, tmp_path: Path, tape: Path) -> None:
+def test_a_session_is_complete_once_tables_and_mirror_hold_all_of_it(
+    redis_url: str, tmp_path: Path, tape: Path, database: str
+) -> None:
+    migrate(database)
     ledger = play_fused(redis_url, tmp_path, tape)
+    SessionRun.resume(settings_of(tmp_path, tape), redis_url, database, ledger.session)  # the tables hold nothing of it
+    catch_up_tables(database, ledger)
     with pytest.raises(SessionStateError, match="has ended"):
-        resume(tmp_path, tape, redis_url, ledger.session)
+        SessionRun.resume(settings_of(tmp_path, tape), redis_url, database, ledger.session)
     last = ledger.last_seq()
     ledger.append([], [Move("mirror", 0, last - 1)])
-    resume(tmp_path, tape, redis_url, ledger.session)  # the mirror has not told all of it
+    SessionRun.resume(settings_of(tmp_path, tape), redis_url, database, ledger.session)  # the mirror lacks its last
     ledger.append([], [Move("mirror", last - 1, last)])
     with pytest.raises(SessionStateError, match="has ended"):
-        resume(tmp_path, tape, redis_url, ledger.session)
+        SessionRun.resume(settings_of(tmp_path, tape), redis_url, database, ledger.session)
 
 
 def test_a_server_that_came_back_with_less_is_observed_anew(

@@ -235,7 +235,7 @@ def test_an_operator_puts_the_parent_in_place_and_the_replay_does_so_too(
     parent = champion(tmp_path)
     model = champion(tmp_path, seed=8, parent=parent)
     run = opened(learned())
-    with pytest.raises(InputError, match=r"'rule' has no parent model .* have one: lightgbm"):
+    with pytest.raises(InputError, match="'rule' has no parent model: it is a rule; those that have one: lightgbm"):
         command(run.ledger, OperatorAction.USE_PARENT, "ada", contender="rule")
     command(run.ledger, OperatorAction.USE_PARENT, "ada", contender="lightgbm")
     with pytest.raises(InputError, match="'lightgbm' has been given its parent model already"):
