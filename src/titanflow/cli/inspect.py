@@ -85,7 +85,9 @@ def status(session: SessionArgument = None, also: SessionToo = None, json: JsonO
     say("read up to   " + ("  ".join(f"{name} {at:,}" for name, at in services.items()) or "nothing yet"))
     if seen.leaderboard is not None:
         standings = seen.leaderboard.standings
-        states = (f"{s.contender} {FAULTY if s.contender in seen.faults else s.status}" for s in standings)
+        states = (
+            f"{s.contender} {FAULTY if s.contender in seen.faults else s.status.replace('_', ' ')}" for s in standings
+        )
         say("contenders   " + "  ".join(states))
     for line in halt_lines(seen.halts):
         say(Text(line, style="yellow"))
@@ -172,13 +174,14 @@ def portfolio(
         Column("cash", right=True),
         Column("positions at cost", 2, right=True),
         Column("realized", right=True),
+        Column("dividends", 4, right=True),
         Column("fees", 1, right=True),
         Column("fills", 3, right=True),
         Column("round trips", 3, right=True),
     )
     rows: list[list[str | Text]] = [
         [a["contender"], dollars(a["cash"]), dollars(a["cost_basis"]), signed_dollars(a["realized_pnl"]),
-         dollars(a["fees"]), str(a["fills"]), str(a["round_trips"])]
+         signed_dollars(a["dividends"]), dollars(a["fees"]), str(a["fills"]), str(a["round_trips"])]
         for a in accounts
     ]  # fmt: skip
     console.print(table(f"Portfolios of session {named}", columns, rows) if rows else f"session {named}: no books yet")

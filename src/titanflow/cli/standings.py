@@ -17,7 +17,7 @@ Record = Mapping[str, Any]
 
 _SCALED = {
     "cash", "equity", "realized_pnl", "unrealized_pnl", "fees", "gross_exposure", "traded_notional", "total_return",
-    "max_drawdown", "exposure", "turnover",
+    "max_drawdown", "exposure", "turnover", "dividends", "receivable",
 }  # fmt: skip
 
 
@@ -75,7 +75,8 @@ def standings_table(standings: Iterable[Record], names: Mapping[str, str], width
 
 
 def _pnl(standing: Record) -> Text:
-    return signed_dollars(standing["realized_pnl"] + standing["unrealized_pnl"] - standing["fees"])
+    earned = standing["realized_pnl"] + standing["unrealized_pnl"] + standing["dividends"]
+    return signed_dollars(earned - standing["fees"])
 
 
 def _win_rate(standing: Record) -> str:

@@ -55,6 +55,14 @@ def test_the_leaderboard_fits_a_terminal_without_cutting_what_it_shows(width: in
     assert "-12,343.50" in lines[2], "realized and unrealized, less fees"
 
 
+def test_dividends_are_money_of_the_leaderboard_and_part_of_its_profit() -> None:
+    row = record_of(msgspec.structs.replace(standing("rsi"), dividends=15 * SCALE, receivable=SCALE // 2))
+    assert (row["dividends"], row["receivable"]) == (15, Decimal("0.5"))
+    assert "-12,328.50" in printed(standings_table([row], {}, 400), 400)[2], (
+        "realized, unrealized, dividends, less fees"
+    )
+
+
 def test_a_wide_leaderboard_has_every_column() -> None:
     (_, header, line) = printed(standings_table([record_of(standing("rsi"))], {"rsi": "Reversion"}, 400), 400)
     assert header.split("  ")[0] == "#"
