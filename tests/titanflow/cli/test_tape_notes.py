@@ -24,10 +24,10 @@ def test_a_backtest_says_what_is_odd_about_its_tape(cli: CommandLine, tmp_path: 
     tape.write_text("\n".join(("ts_ns,symbol,open,high,low,close,volume", *rows)) + "\n")
     contenders.write_text(CONTENDERS)
     told = cli.good("backtest", tape, "--contenders", contenders)
-    assert "1 bars that only repeat others were dropped" in told
+    assert "1 bar that only repeats another was dropped" in told
     assert "hasty decides on the tape's bars of 60 s, not of 10 s" in told
     result = cli.json("backtest", tape, "--contenders", contenders)
-    assert result["notes"] == ["1 bars that only repeat others were dropped"]
+    assert result["notes"] == ["1 bar that only repeats another was dropped"]
     assert {reason: said["example"] for reason, said in result["dead_letter_reasons"].items()} == {
         "DUPLICATE": "bars.csv, line 6: another bar of this instrument and time is bars.csv, line 5",
         "TOO_PRECISE": "bars.csv, line 7: volume is 0.0000000123, of more than nine decimals",

@@ -237,6 +237,17 @@ def test_a_bar_that_contradicts_itself_is_one_bad_row(tape_of: Make, bar: str, r
     assert sorted(found, key=str) == sorted([reason, None, None], key=str)
 
 
+def test_a_bar_that_contradicts_itself_is_told_in_the_numbers_of_its_file(tape_of: Make) -> None:
+    header = "ts_ns,symbol,open,high,low,close,volume\n"
+    provider = tape_of(
+        f"{header}{T},AAPL,10,10,10,10,5\n{T + 60 * SCALE},AAPL,99.48,1,99.16,99.21,50000\n", bar_seconds=60
+    )
+    details = [fault[1] for row in provider.rows() if (fault := getattr(row, "fault", None))]
+    assert details == [
+        "open 99.48, high 1, low 99.16, close 99.21, volume 50000: not low <= open, close <= high and volume >= 0"
+    ]
+
+
 def test_a_daily_bar_of_new_york_lasts_one_session(tape_of: Make) -> None:
     day = 86_400 * SCALE
     header = "ts_ns,symbol,open,high,low,close,volume\n"
@@ -252,7 +263,12 @@ def test_a_daily_bar_of_new_york_lasts_one_session(tape_of: Make) -> None:
         ("", "is empty"),
         ("ts_ns,symbol,price\n1,AAPL,1\n", "has no column size"),
         ("ts_ns,symbol,open,high,low,volume\n", "has no column close"),
-        ("ts_ns,symbol,price,size\n", "no row with a usable time"),
+        ("ts_ns,symbol,price,size\n", "has a header and no row"),
+        ("ts_ns,symbol,open,high,low,close,volume\n", "has a header and no row"),
+        ("ts_ns,symbol,price,size\n2019-02-11 14:30:00,AAPL,1,1\n", r"time_unit=iso"),
+        ("ts_ns,symbol,open,high,low,close,volume\n2019-02-11,AAPL,1,1,1,1,1\n", r"time_unit=iso"),
+        ("ts_ns\tsymbol\tprice\tsize\n1\tAAPL\t1\t1\n", r"delimiter=tab"),
+        ("ts_ns;symbol;price;size\n1;AAPL;1;1\n", r"delimiter=;"),
         ("ts_ns,symbol,price,size,size\n", "twice"),
         (f"ts_ns,symbol,price,size\n{T},NOPE,1,1\n", "NOPE.XNYS"),
         ("ts_ns,symbol,price,size\n1549895400,AAPL,1,1\n", "no row with a usable time"),

@@ -192,6 +192,13 @@ def test_trades_of_the_repeated_hour_are_told_apart_by_their_order(tape_of: Make
     assert [bad.reason for bad in refused(provider)] == [BadTickReason.OUT_OF_ORDER]
 
 
+def test_the_second_pass_of_the_repeated_hour_is_not_equal_to_the_first(tape_of: Make) -> None:
+    times = ("01:00:05", "01:59:00", "01:00:05", "01:59:00", "01:59:00", "02:00:00")
+    rows = "".join(f"2019-11-03 {time},BTCUSDT,60000,1\n" for time in times)
+    provider = tape_of(f"ts_ns,symbol,price,size\n{rows}", **AUTUMN)
+    assert provider.feed().notes == ("1 trade equals one before and has no id: it was kept",)
+
+
 # --- file and line ---------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from titanflow.domain.instruments import Instrument, TradingCalendar
-from titanflow.domain.types import MAX_UNITS, NANOS_PER_SECOND, Nanos
+from titanflow.domain.types import MAX_UNITS, NANOS_PER_SECOND, Nanos, decimal_of
 from titanflow.errors import InputError
 from titanflow.gateway.bad_ticks import BadTickReason
 from titanflow.gateway.catalogue import Catalogue
@@ -16,7 +16,18 @@ from titanflow.gateway.providers.bars import Bars, Booleans, Integers, points_of
 from titanflow.gateway.providers.repeated_hour import RepeatedHour
 from titanflow.gateway.providers.tape_columns import BAR_NUMBERS, Numbers
 from titanflow.gateway.providers.tape_files import Chunk
-from titanflow.gateway.providers.tape_rows import BarFields, Fault, Fields, Pair, Reader, Survey, enter, no_usable_time
+from titanflow.gateway.providers.tape_rows import (
+    TIMES_EXPECTED,
+    BarFields,
+    Fault,
+    Fields,
+    Pair,
+    Reader,
+    Survey,
+    enter,
+    no_row,
+    no_usable_time,
+)
 from titanflow.gateway.time_gate import TimeGate
 
 
@@ -162,15 +173,16 @@ def _faults_of_bars(at: Numbers, values: Sequence[Numbers]) -> dict[int, Fault]:
     faults: dict[int, Fault] = {}
     for row, text in at.odd.items():
         faults[row] = BadTickReason.NOT_A_NUMBER, f"time is {text!r}, not a time in nanoseconds"
-    for name, column in zip(BAR_NUMBERS, values, strict=True):
+    named = tuple(zip(BAR_NUMBERS, values, strict=True))
+    for name, column in named:
         for row, value in column.odd.items():
             fault = fault_of_number(name, value) or (BadTickReason.BAD_ROW, f"{name} is {value!r}")
             faults.setdefault(row, fault)
     first, high, low, close, volume = (column.values for column in values)
     inside: Booleans = (low <= np.minimum(first, close)) & (np.maximum(first, close) <= high)
     for row in np.flatnonzero(~inside | (volume < 0)).tolist():
-        numbers_of_row = dict(zip(BAR_NUMBERS, (int(column.values[row]) for column in values), strict=True))
-        detail = f"not low <= open, close <= high and volume >= 0, in 1e-9 units: {numbers_of_row}"
+        told = (f"{name} {decimal_of(int(column.values[row])).normalize():f}" for name, column in named)
+        detail = f"{', '.join(told)}: not low <= open, close <= high and volume >= 0"
         faults.setdefault(row, (BadTickReason.BAD_ROW, detail))
     return faults
 
@@ -217,8 +229,9 @@ def _unusable(reader: Reader, refused: Sequence[BarFields]) -> InputError:
     """What is said of a file without a bar: what is wrong with its first row."""
     for *_, fault, _, line in refused:
         if fault is not None:
-            return InputError(f"tape {reader.path}: none of its rows is a bar; line {line}: {fault[1]}")
-    return no_usable_time(reader.path)
+            hint = f"; {TIMES_EXPECTED}" if fault[1].startswith("time is ") else ""
+            return InputError(f"tape {reader.path}: none of its rows is a bar; line {line}: {fault[1]}{hint}")
+    return no_row(reader.path)
 
 
 def nanos_to_seconds(length: Nanos) -> int:

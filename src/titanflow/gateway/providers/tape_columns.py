@@ -88,7 +88,7 @@ class Layout:
             raise InputError(
                 f"tape {path} has no column {', '.join(missing)}; a tape of {'bars' if bars else 'trades'} needs "
                 f"{', '.join(self.name(column) for column in needed)}; found: {', '.join(names)}. "
-                "Other names are given by the option columns, such as columns=ts_ns=time"
+                f"{_other_delimiter(names) or _OTHER_NAMES}"
             )
         quoted = not bars and all(self.name(column) in names for column in QUOTE_NUMBERS)
         optional = (column for column in _OPTIONAL if self.name(column) in names)
@@ -152,6 +152,17 @@ def condition_mask(text: str) -> int | None:
         return int(text or "1", 16)
     except ValueError:
         return None
+
+
+_OTHER_NAMES = "Other names are given by the option columns, such as columns=ts_ns=time"
+
+
+def _other_delimiter(names: Sequence[str]) -> str:
+    """What to do where a header holds one name that looks like several."""
+    found = next((sign for sign in ("\t", ";", "|") if len(names) == 1 and sign in names[0]), None)
+    return (
+        f"Columns seem to be parted by another sign: delimiter={'tab' if found == chr(9) else found}" if found else ""
+    )
 
 
 def repeats_auction(mask: int) -> bool:

@@ -158,9 +158,13 @@ def _notes(equal_rows: int, dropped: int) -> tuple[str, ...]:
     """What is to be known of the rows, for people."""
     notes = []
     if dropped:
-        notes.append(f"{dropped:,} bars that only repeat others were dropped")
+        one = "1 bar that only repeats another was dropped"
+        notes.append(one if dropped == 1 else f"{dropped:,} bars that only repeat others were dropped")
     if equal_rows:
-        notes.append(f"{equal_rows:,} trades equal one before and have no id: all were kept")
+        one = "1 trade equals one before and has no id: it was kept"
+        notes.append(
+            one if equal_rows == 1 else f"{equal_rows:,} trades equal one before and have no id: all were kept"
+        )
     return tuple(notes)
 
 

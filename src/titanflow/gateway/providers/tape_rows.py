@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from titanflow.domain.types import NANOS_PER_SECOND, Nanos
 from titanflow.errors import InputError
@@ -43,6 +44,9 @@ PointFields = tuple[str, str, Nanos, int, int, Nanos, Nanos, int, int, int, bool
 """A RawBarPoint that has no position yet."""
 BarFields = tuple[str, str, Nanos | str, int | str, int | str, int | str, int | str, int | str, Fault, str, int]
 """A RawBar that has no position yet: a bar that is refused."""
+TIMES_EXPECTED = (
+    "expected nanoseconds UTC, or the option time_unit: time_unit=iso where dates and times are text, else us, ms or s"
+)
 Fields = TradeFields | QuoteFields | PointFields | BarFields
 Quote = tuple[int | str, int | str]
 """Bid and ask."""
@@ -96,14 +100,18 @@ class TradeRows:
         """One pass over times and symbols; without ids of trades over all that makes rows equal."""
         gate, first, pairs = TimeGate(MAX_JUMP_SECONDS * NANOS_PER_SECOND), None, set[Pair]()
         equal, hour = _EqualRows(), RepeatedHour(DISORDER)
-        have_ids = "trade_id" in self._reader.columns
+        have_ids, rows = "trade_id" in self._reader.columns, 0
         for chunk in self._reader.chunks("conditions", *(_EQUAL[:3] if have_ids else _EQUAL)):
-            times, _ = self._times(chunk, hour)
+            rows += chunk.rows + len(chunk.torn)
+            told = self._reader.layout.times(chunk.columns["ts_ns"])
+            times, _ = hour.resolve(told, [None] * chunk.rows)
             entered = enter(gate, times)
             first = entered if first is None else first
             pairs.update(zip(*self._reader.pairs(chunk), strict=True))
             if not have_ids:
-                equal.count(chunk)
+                equal.count(chunk, times.values - told.values)
+        if not rows:
+            raise no_row(self.path)
         return Survey(first, gate.last, frozenset(pairs), equal_rows=equal.found)
 
     def fields(self, seen: dict[Pair, SeenIds]) -> Iterator[Fields]:
@@ -142,19 +150,29 @@ class TradeRows:
 
 def no_usable_time(path: Path) -> InputError:
     """What is said of a file whose times cannot be read, or are all implausible."""
-    return InputError(f"tape {path} has no row with a usable time; expected nanoseconds UTC or time_unit")
+    return InputError(f"tape {path} has no row with a usable time; {TIMES_EXPECTED}")
+
+
+def no_row(path: Path) -> InputError:
+    """What is said of a file that ends behind its header."""
+    return InputError(f"tape {path} has a header and no row")
 
 
 class _EqualRows:
-    """Counts rows that equal one before. Equal rows have one time, so of a file in order the last time is enough."""
+    """Counts rows that equal one before. Equal rows have one time, so of a file in order the last time is enough.
+
+    Those of an hour that autumn repeats are told apart by how far they were `moved`.
+    """
 
     def __init__(self) -> None:
         self.found = 0
         self._last: set[tuple[str, ...]] = set()
 
-    def count(self, chunk: Chunk) -> None:
+    def count(self, chunk: Chunk, moved: NDArray[np.int64]) -> None:
         names = [name for name in _EQUAL if name in chunk.columns]
-        table = pa.table({name: chunk.columns[name] for name in names})
+        table = pa.table({**{name: chunk.columns[name] for name in names}, "moved": pa.array(moved)})
+        if moved.any():
+            names.append("moved")
         self.found += chunk.rows - table.group_by(names).aggregate([]).num_rows
         times = chunk.columns["ts_ns"]
         ends = [times[0], times[chunk.rows - 1]] if chunk.rows else []
