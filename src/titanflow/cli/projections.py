@@ -1,7 +1,7 @@
 """`titanflow projections rebuild|verify|catch-up`: the tables are disposable; the ledger makes them again."""
 
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -9,7 +9,6 @@ from titanflow.cli.context import (
     JsonOption,
     Place,
     SessionArgument,
-    SessionOption,
     SessionToo,
     arrive,
     one_session,
@@ -22,16 +21,20 @@ if TYPE_CHECKING:
     from projections.verify import VerifyReport
     from titanflow.runtime.ledgers import EventLedger
 
+AllArgument = Annotated[
+    str | None, typer.Argument(metavar="SESSION", help="Session id; none means all.", show_default=False)
+]
+
 app = typer.Typer(help="The tables in Postgres, folded from the ledger.", no_args_is_help=True)
 
 
 @app.command()
-def rebuild(session: SessionOption = None, json: JsonOption = False) -> None:
+def rebuild(named: AllArgument = None, session: SessionToo = None, json: JsonOption = False) -> None:
     """Fold sessions anew beside the live tables, then swap the rows, each session in one transaction."""
     from projections.rebuild import rebuild as rebuild_rows
 
     place = arrive()
-    ledgers = _ledgers(place, session)
+    ledgers = _ledgers(place, one_session(named, session))
     with messages.status(f"folding {len(ledgers)} sessions …"):
         rebuilt = rebuild_rows(place.database_url, ledgers)
     if json:
@@ -42,11 +45,11 @@ def rebuild(session: SessionOption = None, json: JsonOption = False) -> None:
 
 
 @app.command()
-def verify(session: SessionOption = None, json: JsonOption = False) -> None:
+def verify(named: AllArgument = None, session: SessionToo = None, json: JsonOption = False) -> None:
     """Fold sessions anew and compare with the live tables, row by row. Exit 1 with the first differences."""
     place = arrive()
     with messages.status("comparing …"):
-        compared = [compare(place, ledger) for ledger in _ledgers(place, session)]
+        compared = [compare(place, ledger) for ledger in _ledgers(place, one_session(named, session))]
     if json:
         print_json([one.as_json() for one in compared])
     else:

@@ -35,7 +35,7 @@ _MEANINGS = {
     Absence.COULD_NOT_TRADE: "It has not yet been able to trade: no model, a stale one, or all was in its training.",
     Absence.NEEDS_3_SESSIONS: "Fewer than three trading days, or returns, lie behind it.",
     Absence.NEEDS_30_SESSIONS: "Fewer than thirty trading days lie behind it: nothing is compounded to a year.",
-    Absence.NOT_DEFINED: "Equity hardly moved from close to close, so that the ratio is not defined or beyond ±100.",
+    Absence.NOT_DEFINED: "Its returns were too alike, or too small, to divide by: it is not defined or beyond ±100.",
     Absence.NO_LOSS: "There was no loss to divide by, or next to none.",
     Absence.NO_ROUND_TRIP: "No position was opened and closed.",
     Absence.NEEDS_10_TRIPS: "Fewer than ten round trips lie behind it.",

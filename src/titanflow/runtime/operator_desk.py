@@ -108,8 +108,8 @@ def _check_parent(ledger: EventLedger, started: SessionStarted, contender: Conte
 
 def ended_meanwhile(ledger: EventLedger, intent: str) -> SessionStateError:
     """What to raise when something from outside comes after the session's end."""
-    what = intent.replace("_", " ")
-    return SessionStateError(f"session {ledger.session!r} has ended: there is nothing left to {what}")
+    left = "no model decides any more" if intent == OperatorAction.USE_PARENT else f"there is nothing left to {intent}"
+    return SessionStateError(f"session {ledger.session!r} has ended: {left}")
 
 
 def last_event_time(ledger: EventLedger) -> Nanos:

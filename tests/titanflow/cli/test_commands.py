@@ -126,7 +126,17 @@ def test_status_shows_state_checkpoints_and_open_positions(backtested: Any, cli:
 
 
 @pytest.mark.parametrize(
-    "command", ["status", "leaderboard", "replay", "ledger tail", "ledger digest", "ledger check", "dead-letters list"]
+    "command",
+    [
+        "status",
+        "leaderboard",
+        "replay",
+        "ledger tail",
+        "ledger digest",
+        "ledger check",
+        "dead-letters list",
+        "projections verify",
+    ],
 )
 def test_a_session_may_be_named_by_argument_or_by_option(backtested: Any, cli: CommandLine, command: str) -> None:
     words = command.split()
@@ -220,7 +230,7 @@ def test_projections_are_verified_and_rebuilt(backtested: Any, cli: CommandLine)
     assert report["identical"] is True
     (rebuilt,) = cli.json("projections", "rebuild", "--session", "first")
     assert rebuilt["rows"] == report["rows"] > 0
-    assert "identical" in cli.good("projections", "verify", "--session", "first")
+    assert "identical" in cli.good("projections", "verify", "first")
 
 
 def test_emptied_tables_of_a_finished_session_are_not_called_identical(backtested: Any, cli: CommandLine) -> None:

@@ -40,6 +40,10 @@ def test_under_thirty_sessions_nothing_is_compounded_to_a_year() -> None:
     assert why(calmar=None, sortino=None, sharpe=-1.0) == {"calmar": "NOT_DEFINED", "sortino": "NOT_DEFINED"}
 
 
+def test_a_contender_that_lost_the_same_every_day_is_not_said_to_have_hardly_moved() -> None:
+    assert "too alike" in Absence(why(sharpe=None)["sharpe"]).meaning
+
+
 def test_few_round_trips_bear_no_win_rate() -> None:
     assert why(trades=9) == {"win_rate": "NEEDS_10_TRIPS"}
     assert why(trades=0, profit_factor=None) == {"win_rate": "NO_ROUND_TRIP", "profit_factor": "NO_ROUND_TRIP"}

@@ -85,5 +85,8 @@ def test_a_kill_after_the_end_says_that_nothing_works_any_more_and_where_to_look
     ledger_of: Callable[..., EventLedger],
 ) -> None:
     ended: Event = SessionEnded(2, "end of feed")
+    ledger = ledger_of(ended)
     with pytest.raises(SessionStateError, match=r"nothing left to kill; no order works .* `titanflow sessions`"):
-        command(ledger_of(ended), OperatorAction.KILL, "ada")
+        command(ledger, OperatorAction.KILL, "ada")
+    with pytest.raises(SessionStateError, match="has ended: no model decides any more"):
+        command(ledger, OperatorAction.USE_PARENT, "ada", contender="lstm")
