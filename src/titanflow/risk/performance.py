@@ -20,7 +20,7 @@ LEAST_SESSIONS = 3
 LEAST_SESSIONS_OF_A_YEAR = 30
 """Trading days below which nothing is compounded to a year."""
 LARGEST_RATIO = 100.0
-"""A ratio beyond it comes of returns that hardly vary, and says nothing."""
+"""A ratio beyond it comes of returns that hardly vary, or of next to no loss, and says nothing."""
 EXCHANGE_MINUTES_PER_YEAR = 252 * 390
 """Minutes in which a US exchange trades in a year."""
 CALENDAR_MINUTES_PER_YEAR = 365 * 24 * 60
@@ -174,7 +174,7 @@ class TradeStatistics:
         self.gross_loss: Money = 0
         """Sum of the losses, positive."""
         self.profit_factor: float | None = None
-        """Gross profit over gross loss (Schwager 1984); None before the first loss."""
+        """Gross profit over gross loss (Schwager 1984); None while it would be beyond LARGEST_RATIO."""
 
     def add(self, pnl: Money) -> None:
         """Take one more round trip; it is won when it made more than nothing."""
@@ -184,8 +184,8 @@ class TradeStatistics:
             self.gross_profit += pnl
         else:
             self.gross_loss -= pnl
-        if self.gross_loss:
-            self.profit_factor = round(self.gross_profit / self.gross_loss, DECIMALS)
+        told = self.gross_loss and self.gross_profit <= self.gross_loss * int(LARGEST_RATIO)
+        self.profit_factor = round(self.gross_profit / self.gross_loss, DECIMALS) if told else None
 
 
 def win_rate(wins: int, trades: int) -> Ratio:

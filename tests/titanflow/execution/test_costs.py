@@ -67,7 +67,7 @@ def test_a_sale_costs_as_much_as_a_purchase() -> None:
 
 
 def test_a_quote_past_its_age_says_nothing() -> None:
-    for age, origin in ((59_800, "quote"), (59_901, "tape")):
+    for age, origin in ((59_800, "quote"), (59_901, "prior")):
         at = spread_desk(quote_age_seconds=60)
         quote(at, "99.98", "100.04")
         at.now += age * 10**6 - 10**6
@@ -77,7 +77,7 @@ def test_a_quote_past_its_age_says_nothing() -> None:
 def test_a_place_holder_is_no_quote() -> None:
     at = spread_desk()
     quote(at, "1", "199")
-    assert costs_of(bought(at))["spread_from"] == "tape"
+    assert costs_of(bought(at))["spread_from"] == "prior"
 
 
 def test_before_the_tape_has_shown_a_spread_the_stated_prior_is_charged() -> None:

@@ -202,6 +202,17 @@ def test_turnover_is_taken_on_the_average_sampled_equity() -> None:
     assert curve.turnover(fixed(350)) == 2 * SCALE
 
 
+def test_profits_over_next_to_no_loss_are_no_factor() -> None:
+    trips = TradeStatistics()
+    trips.add(fixed(100))
+    trips.add(fixed(-1))
+    assert trips.profit_factor == 100.0
+    trips.add(fixed("0.01"))
+    assert trips.profit_factor is None
+    trips.add(fixed(-99))
+    assert trips.profit_factor == round(100.01 / 100, 9)
+
+
 def test_round_trips_worked_out_on_paper() -> None:
     trips = TradeStatistics()
     assert trips.profit_factor is None

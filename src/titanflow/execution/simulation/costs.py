@@ -25,7 +25,7 @@ from titanflow.execution.orders import WorkingOrder
 from titanflow.execution.simulation.impact import activity, square_root_impact
 from titanflow.execution.simulation.normal import standard_normal
 from titanflow.execution.simulation.slippage import SlippageModel, slipped
-from titanflow.execution.simulation.spread import estimated_spread
+from titanflow.execution.simulation.spread import estimated_spread, shows_spread
 from titanflow.execution.simulation.tape import Tape
 
 WIDEST_QUOTE = SCALE // 10
@@ -134,7 +134,9 @@ class SpreadCosts:
             spread = quote.ask - quote.bid
             if spread <= portion(reference, WIDEST_QUOTE):
                 return "quote", spread
-        return "tape", portion(reference, estimated_spread(self.tapes[instrument].window, self.prior))
+        window = self.tapes[instrument].window
+        origin = "tape" if shows_spread(window) else "prior"
+        return origin, portion(reference, estimated_spread(window, self.prior))
 
     def _noise(self, order: WorkingOrder, cost: Price) -> Price:
         """Normal, a part of the cost; it never turns a cost into a gain."""

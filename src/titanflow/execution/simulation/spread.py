@@ -9,6 +9,11 @@ FEWEST_PAIRS = 30
 """Pairs of bars from which on an estimate says anything."""
 
 
+def shows_spread(window: Window) -> bool:
+    """Whether the tape has enough in it for an estimate; before, the prior alone stands."""
+    return len(window.pairs) >= FEWEST_PAIRS and window.openings > 0 and window.closings > 0
+
+
 def estimated_spread(window: Window, prior: Ratio) -> Ratio:
     """The full spread as a part of the price, from the pairs of the window and what is believed without them.
 
@@ -18,9 +23,9 @@ def estimated_spread(window: Window, prior: Ratio) -> Ratio:
     more observation, of its own square with a standard error of sixteen times that; what the tape shows beyond three of
     its own standard errors makes the prior count less.
     """
-    openings, closings = window.openings, window.closings
-    if len(window.pairs) < FEWEST_PAIRS or not openings or not closings:
+    if not shows_spread(window):
         return prior
+    openings, closings = window.openings, window.closings
     both = openings * closings
     squared = scaled(-2 * (window.opening * closings + window.closing * openings), both)
     total = window.squared_opening * closings**2 + 2 * window.cross * both + window.squared_closing * openings**2
