@@ -20,12 +20,11 @@ from titanflow.cli.output import (
     to_second,
 )
 from titanflow.domain.types import decimal_of
-from titanflow.gateway.lifecycle import MIRRORED
 
 if TYPE_CHECKING:
     from titanflow.runtime.observer import Observer
 
-_DECIDED_ELSEWHERE = ("operator:", "dead-letter:", "timed-out:", "session", MIRRORED)
+_DECIDED_ELSEWHERE = ("operator:", "dead-letter:", "timed-out:", "session")
 """Checkpoints of these names belong to no service."""
 
 
@@ -43,6 +42,7 @@ def status(session: SessionArgument = None, also: SessionToo = None, json: JsonO
     from titanflow.cli.risk_story import gate_lines, halt_lines, lives_for, risk_state
     from titanflow.cli.show import event_fields
     from titanflow.cli.summary import observe
+    from titanflow.gateway.lifecycle import MIRRORED
     from titanflow.risk.leaderboard import FAULTY
     from titanflow.runtime.incidents import Incidents, in_brief
     from titanflow.runtime.sessions import describe
@@ -50,7 +50,8 @@ def status(session: SessionArgument = None, also: SessionToo = None, json: JsonO
     place = arrive()
     ledger = place.ledger(one_session(session, also))
     seen, about = observe(place, ledger.session), describe(ledger, 0)
-    services = {name: at for name, at in ledger.checkpoints().items() if not name.startswith(_DECIDED_ELSEWHERE)}
+    elsewhere = (*_DECIDED_ELSEWHERE, MIRRORED)
+    services = {name: at for name, at in ledger.checkpoints().items() if not name.startswith(elsewhere)}
     rows = set_aside(ledger.dead_letters)
     behind, incidents = read_side(place, ledger), Incidents(place.settings.home, ledger.session).all()
     if json:
