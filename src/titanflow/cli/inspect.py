@@ -22,6 +22,7 @@ from titanflow.cli.output import (
 from titanflow.domain.types import decimal_of
 
 if TYPE_CHECKING:
+    from titanflow.runtime.ledgers import EventLedger
     from titanflow.runtime.observer import Observer
 
 _DECIDED_ELSEWHERE = ("operator:", "dead-letter:", "timed-out:", "session")
@@ -42,7 +43,6 @@ def status(session: SessionArgument = None, also: SessionToo = None, json: JsonO
     from titanflow.cli.risk_story import gate_lines, halt_lines, lives_for, risk_state
     from titanflow.cli.show import event_fields
     from titanflow.cli.summary import observe
-    from titanflow.gateway.lifecycle import MIRRORED
     from titanflow.risk.leaderboard import FAULTY
     from titanflow.runtime.incidents import Incidents, in_brief
     from titanflow.runtime.sessions import describe
@@ -50,8 +50,7 @@ def status(session: SessionArgument = None, also: SessionToo = None, json: JsonO
     place = arrive()
     ledger = place.ledger(one_session(session, also))
     seen, about = observe(place, ledger.session), describe(ledger, 0)
-    elsewhere = (*_DECIDED_ELSEWHERE, MIRRORED)
-    services = {name: at for name, at in ledger.checkpoints().items() if not name.startswith(elsewhere)}
+    services = _services(ledger)
     rows = set_aside(ledger.dead_letters)
     behind, incidents = read_side(place, ledger), Incidents(place.settings.home, ledger.session).all()
     if json:
@@ -129,6 +128,14 @@ def _show_open(seen: "Observer") -> None:
     if seen.positions:
         positions = [(c, i, shares(decimal_of(q))) for (c, i), q in seen.positions.items()]
         console.print(table("Open positions", (*names, Column("quantity", right=True)), positions))
+
+
+def _services(ledger: "EventLedger") -> dict[str, int]:
+    """How far each service of the session is."""
+    from titanflow.gateway.lifecycle import MIRRORED
+
+    elsewhere = (*_DECIDED_ELSEWHERE, MIRRORED)
+    return {name: at for name, at in ledger.checkpoints().items() if not name.startswith(elsewhere)}
 
 
 def leaderboard(session: SessionArgument = None, also: SessionToo = None, json: JsonOption = False) -> None:
