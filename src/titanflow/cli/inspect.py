@@ -43,7 +43,6 @@ def status(session: SessionArgument = None, also: SessionToo = None, json: JsonO
     from titanflow.cli.risk_story import gate_lines, halt_lines, lives_for, risk_state
     from titanflow.cli.show import event_fields
     from titanflow.cli.summary import observe
-    from titanflow.risk.leaderboard import FAULTY
     from titanflow.runtime.incidents import Incidents, in_brief
     from titanflow.runtime.sessions import describe
 
@@ -81,20 +80,16 @@ def status(session: SessionArgument = None, also: SessionToo = None, json: JsonO
             }
         )
         return
-    say(f"session      {ledger.session}: {about.state}, {seen.last_seq:,} events, event time {moment(seen.at)} UTC")
-    say("read up to   " + ("  ".join(f"{name} {at:,}" for name, at in services.items()) or "nothing yet"))
+    say(f"session    {ledger.session}: {about.state}, {seen.last_seq:,} events, event time {moment(seen.at)} UTC")
+    say("read up to " + ("  ".join(f"{name} {at:,}" for name, at in services.items()) or "nothing yet"))
     if seen.leaderboard is not None:
-        standings = seen.leaderboard.standings
-        states = (
-            f"{s.contender} {FAULTY if s.contender in seen.faults else s.status.replace('_', ' ')}" for s in standings
-        )
-        say("contenders   " + "  ".join(states))
+        say("contenders " + "  ".join(_states(seen)))
     for line in halt_lines(seen.halts):
         say(Text(line, style="yellow"))
     for line in gate_lines(seen.halts):
         say(line)
     if seen.withheld:
-        say("withheld     " + "  ".join(f"{contender} {n:,}" for contender, n in seen.withheld.items()))
+        say("withheld   " + "  ".join(f"{contender} {n:,}" for contender, n in seen.withheld.items()))
     for line in reason_lines(seen, rows):
         say(line)
     for warning in (*model_warnings(seen), *(warning_texts(seen, rows) if seen.ended else ())):
@@ -102,10 +97,18 @@ def status(session: SessionArgument = None, also: SessionToo = None, json: JsonO
     for name, one in behind.items():
         say(Text(f"{name} lag{'' if name == 'tables' else 's'} {one.events:,} events: {one.reason}", style="yellow"))
     for line in in_brief(incidents):
-        say(f"incident     {line}")
+        say(f"incident   {line}")
     if not rows.total:
         say("dead letters none")
     _show_open(seen)
+
+
+def _states(seen: "Observer") -> list[str]:
+    """Each contender with what it may do, in the order of the leaderboard."""
+    from titanflow.risk.leaderboard import FAULTY
+
+    standings = seen.leaderboard.standings if seen.leaderboard else ()
+    return [f"{s.contender} {FAULTY if s.contender in seen.faults else s.status.replace('_', ' ')}" for s in standings]
 
 
 def _show_open(seen: "Observer") -> None:
